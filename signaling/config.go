@@ -1,0 +1,66 @@
+package signaling
+
+import (
+	"net/netip"
+	"time"
+
+	"callseal/sdp"
+	"callseal/signaling/transport"
+	"callseal/signaling/trunk"
+)
+
+// Config is everything the Server needs; cmd makes it from the
+// configuration file. It is never mutated after New.
+type Config struct {
+	Listeners []Listener
+	Table     trunk.Table
+	Media     MediaAddresses
+	Limits    Limits
+	Transport transport.Limits
+	// UserAgent is what Server and User-Agent headers say.
+	UserAgent string
+}
+
+// Listener is a place where calls come in. Sources, Media and Suites hold for
+// phones, which have no trunk of their own; other roles take their trunk's.
+type Listener struct {
+	transport.Listener
+	// Sources are the phones that may call. Empty: nobody may.
+	Sources []netip.Prefix
+	Media   sdp.Mode
+	Suites  []sdp.Suite
+}
+
+// MediaAddresses are where RTP is received, and what SDP says of it. V6 is
+// the zero Addr where there is no IPv6.
+type MediaAddresses struct {
+	V4, V6                   netip.Addr
+	AdvertiseV4, AdvertiseV6 netip.Addr
+}
+
+// Limits bound what a call may take. Zero means the default.
+type Limits struct {
+	Calls    int           // calls at once; default 4000
+	Ring     time.Duration // INVITE to answer; default 180 s
+	Duration time.Duration // answer to BYE; default 12 h: an agent's shift
+}
+
+// The defaults of Limits.
+const (
+	DefaultCalls    = 4000
+	DefaultRing     = 180 * time.Second
+	DefaultDuration = 12 * time.Hour
+)
+
+func (l Limits) withDefaults() Limits {
+	if l.Calls == 0 {
+		l.Calls = DefaultCalls
+	}
+	if l.Ring == 0 {
+		l.Ring = DefaultRing
+	}
+	if l.Duration == 0 {
+		l.Duration = DefaultDuration
+	}
+	return l
+}

@@ -1,0 +1,103 @@
+// Package trunk knows the two kinds of SIP neighbours that are configured by
+// name: dialers (VICIdial's Asterisk servers) and carriers. It says who a
+// request comes from and where a call goes.
+package trunk
+
+import (
+	"net/netip"
+
+	"callseal/sdp"
+	"callseal/signaling/transport"
+)
+
+// Trunk is one dialer or carrier. It is never mutated after the start.
+type Trunk struct {
+	// Target is where calls to this trunk go; Target.Trunk is its name and
+	// Target.Role its kind.
+	Target transport.Target
+	// Scheme is "sip" or "sips": the scheme of the request-URIs sent to it.
+	Scheme string
+	// Sources are the addresses whose requests are taken for this trunk's.
+	Sources []netip.Prefix
+	// Media is the SRTP policy of legs with this trunk, Suites what is
+	// offered and accepted, in order of preference.
+	Media  sdp.Mode
+	Suites []sdp.Suite
+	// Plaintext is why a plain hop to this trunk is accepted; nil when the
+	// trunk is sealed.
+	Plaintext *Plaintext
+}
+
+// Plaintext is an administrator's explicit acceptance of a hop in the clear.
+type Plaintext struct {
+	AcceptedBy string
+	Reason     string
+}
+
+// Name is the trunk's name in the configuration.
+func (t *Trunk) Name() string { return t.Target.Trunk }
+
+// Role tells dialers from carriers.
+func (t *Trunk) Role() transport.Role { return t.Target.Role }
+
+// SealedSignaling tells whether SIP to this trunk goes over TLS.
+func (t *Trunk) SealedSignaling() bool { return t.Target.Proto == transport.TLS }
+
+// Has tells whether a request from addr is this trunk's.
+func (t *Trunk) Has(addr netip.Addr) bool { return Contains(t.Sources, addr) }
+
+// Contains tells whether one of the prefixes holds addr; an IPv4 address
+// mapped into IPv6 counts as IPv4.
+func Contains(prefixes []netip.Prefix, addr netip.Addr) bool {
+	addr = addr.Unmap()
+	for _, p := range prefixes {
+		if p.Contains(addr) {
+			return true
+		}
+	}
+	return false
+}
+
+// Route sends calls of one role to a trunk.
+type Route struct {
+	From transport.Role
+	To   *Trunk
+}
+
+// Table answers the two questions of a call that comes in. Never mutated.
+type Table struct {
+	Trunks []*Trunk
+	Routes []Route
+}
+
+// Identify names the trunk of the given role that addr belongs to, or nil.
+// The first fit in configuration order wins.
+func (t *Table) Identify(role transport.Role, addr netip.Addr) *Trunk {
+	for _, tr := range t.Trunks {
+		if tr.Role() == role && tr.Has(addr) {
+			return tr
+		}
+	}
+	return nil
+}
+
+// Next names the trunk that calls from role go to, or nil: the first route
+// that fits.
+func (t *Table) Next(role transport.Role) *Trunk {
+	for _, r := range t.Routes {
+		if r.From == role {
+			return r.To
+		}
+	}
+	return nil
+}
+
+// ByName finds a trunk, or nil.
+func (t *Table) ByName(name string) *Trunk {
+	for _, tr := range t.Trunks {
+		if tr.Name() == name {
+			return tr
+		}
+	}
+	return nil
+}

@@ -1,0 +1,95 @@
+package header
+
+import (
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/emiago/sipgo/sip"
+	"pgregory.net/rapid"
+
+	"callseal/signaling/transport"
+)
+
+func TestPhrase(t *testing.T) {
+	for _, c := range []struct{ name, in, want string }{
+		{"plain", "Busy Here", "Busy Here"},
+		{"quote and dashes", "it's -----gone", "it s gone"},
+		{"empty", "", ""},
+		{"only signs", "!!!", ""},
+		{"umlaut", "Störung", "St rung"},
+		{"long", strings.Repeat("ab ", 30), strings.TrimSpace(strings.Repeat("ab ", 17)[:50])},
+	} {
+		if got := Phrase(c.in); got != c.want {
+			t.Errorf("%s: %q, want %q", c.name, got, c.want)
+		}
+	}
+	safe := regexp.MustCompile(`^[A-Za-z0-9 ._]{0,50}$`)
+	rapid.Check(t, func(t *rapid.T) {
+		if p := Phrase(rapid.String().Draw(t, "phrase")); !safe.MatchString(p) {
+			t.Fatalf("%q", p)
+		}
+	})
+}
+
+func TestCross(t *testing.T) {
+	in := []sip.Header{
+		sip.NewHeader("X-CIDNAME", "ACME"),
+		sip.NewHeader("X-campaignid", "TEST"),
+		sip.NewHeader("P-Asserted-Identity", "<sip:1@10.0.0.1>"),
+		sip.NewHeader("Remote-Party-ID", "<sip:1@10.0.0.1>"),
+		sip.NewHeader("Identity", "eyJ.x.y;info=<https://c>;alg=ES256"),
+		sip.NewHeader("Warning", `399 10.0.0.1 "x"`),
+		sip.NewHeader("Reason", `SIP;cause=486, Q.850;cause=17`),
+		sip.NewHeader("User-Agent", "Asterisk"),
+	}
+	for _, c := range []struct {
+		to   transport.Role
+		want string
+	}{
+		{transport.Carrier, "Identity,Reason"},
+		{transport.Dialer, "X-CIDNAME,X-campaignid,Identity,Reason"},
+		{transport.Phone, "X-campaignid,Reason"},
+	} {
+		var names []string
+		for _, h := range Cross(in, c.to) {
+			names = append(names, h.Name())
+			if h.Name() == "Reason" && h.Value() != "Q.850;cause=17, SIP;cause=486" {
+				t.Errorf("Reason: %s", h.Value())
+			}
+		}
+		if got := strings.Join(names, ","); got != c.want {
+			t.Errorf("%v: %s, want %s", c.to, got, c.want)
+		}
+	}
+}
+
+func TestAValueNeverBecomesTwoHeaders(t *testing.T) {
+	out := Cross([]sip.Header{sip.NewHeader("X-A", "1\r\nRoute: <sip:evil>")}, transport.Dialer)
+	if len(out) != 1 || strings.ContainsAny(out[0].Value(), "\r\n") {
+		t.Errorf("%q", out)
+	}
+}
+
+func TestDisplay(t *testing.T) {
+	invite := func(cidname string) *sip.Request {
+		req := sip.NewRequest(sip.INVITE, sip.Uri{Host: "x"})
+		req.AppendHeader(&sip.FromHeader{DisplayName: "V1234567890123456789", Address: sip.Uri{User: "1", Host: "h"}})
+		if cidname != "" {
+			req.AppendHeader(sip.NewHeader("X-CIDNAME", cidname))
+		}
+		return req
+	}
+	for _, c := range []struct {
+		name, cidname, want string
+		to                  transport.Role
+	}{
+		{"dialer keeps the caller code", "ACME", "V1234567890123456789", transport.Dialer},
+		{"carrier never sees it", "", "", transport.Carrier},
+		{"carrier sees X-CIDNAME", `AC"ME`, "ACME", transport.Carrier},
+	} {
+		if got := Display(invite(c.cidname), c.to); got != c.want {
+			t.Errorf("%s: %q, want %q", c.name, got, c.want)
+		}
+	}
+}

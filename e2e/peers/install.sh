@@ -28,7 +28,7 @@ have_commands() {
 	for command in $commands; do [ -x "$command" ] || return 1; done
 }
 
-# mirror: the address of the machine's own Debian archive, whatever it is.
+# mirror: the address of the machine's own Debian archive, whatever it is; apt names it once it has lists.
 mirror() {
 	apt-get indextargets --format '$(RELEASE) $(REPO_URI)' 'Created-By: Packages' |
 		awk '$1 !~ /-|\// { print $2; exit }'
@@ -39,6 +39,8 @@ private_apt() {
 	apt=$cache/$1/apt
 	mkdir -p "$apt/lists/partial" "$apt/archives/partial" "$apt/empty"
 	: >"$apt/status"
+	[ -n "$(mirror)" ] || quietly apt-get update || fail "apt-get update failed"
+	[ -n "$(mirror)" ] || fail "this machine's apt sources name no Debian mirror"
 	echo "deb [signed-by=$keyring] $(mirror) $1 main" >"$apt/sources.list"
 	cat >"$apt/apt.conf" <<-CONF
 		Dir::Etc::sourcelist "$apt/sources.list";

@@ -21,17 +21,15 @@ type toward struct {
 // P-Asserted-Identity and Remote-Party-ID would moreover overwrite the name
 // by which VICIdial keys a call.
 var crossing = map[string]toward{
-	"date":           {dialer: true, carrier: true}, // covered by Identity's signature (RFC 8224)
-	"identity":       {dialer: true, carrier: true}, // byte for byte
-	"p-early-media":  {dialer: true, carrier: true, phone: true},
-	"privacy":        {dialer: true, carrier: true},
-	"reason":         {dialer: true, carrier: true, phone: true},
-	"retry-after":    {dialer: true, carrier: true, phone: true},
-	"user-to-user":   {dialer: true, carrier: true, phone: true},
-	"x-cidname":      {dialer: true}, // read for the From display toward carriers
-	"x-sbc-carrier":  {},             // an instruction to us
-	"x-campaignid":   {dialer: true},
-	"accept-contact": {},
+	"date":          {dialer: true, carrier: true}, // covered by Identity's signature (RFC 8224)
+	"identity":      {dialer: true, carrier: true}, // byte for byte
+	"p-early-media": {dialer: true, carrier: true, phone: true},
+	"privacy":       {dialer: true, carrier: true},
+	"reason":        {dialer: true, carrier: true, phone: true},
+	"retry-after":   {dialer: true, carrier: true, phone: true},
+	"user-to-user":  {dialer: true, carrier: true, phone: true},
+	"x-cidname":     {dialer: true}, // read for the From display toward carriers
+	"x-sbc-carrier": {},             // an instruction to us
 }
 
 // Cross gives copies of the headers of a message that pass to a leg of the

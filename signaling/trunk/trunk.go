@@ -15,8 +15,6 @@ type Trunk struct {
 	// Target is where calls to this trunk go; Target.Trunk is its name and
 	// Target.Role its kind.
 	Target transport.Target
-	// Scheme is "sip" or "sips": the scheme of the request-URIs sent to it.
-	Scheme string
 	// Sources are the addresses whose requests are taken for this trunk's.
 	Sources []netip.Prefix
 	// Media is the SRTP policy of legs with this trunk, Suites what is

@@ -1,0 +1,68 @@
+package sdp
+
+import (
+	"strings"
+
+	"github.com/pion/srtp/v2"
+)
+
+// Suite is an SRTP crypto suite.
+type Suite = srtp.ProtectionProfile
+
+// The suites by preference, with their registered names and sizes. The first
+// name is the one we write.
+var suites = []struct {
+	suite Suite
+	names []string
+	size  int // master key and master salt, bytes
+}{
+	{srtp.ProtectionProfileAeadAes256Gcm, []string{"AEAD_AES_256_GCM"}, 32 + 12},                                    // RFC 7714 section 14.2
+	{srtp.ProtectionProfileAeadAes128Gcm, []string{"AEAD_AES_128_GCM"}, 16 + 12},                                    // RFC 7714 section 14.2
+	{srtp.ProtectionProfileAes256CmHmacSha1_80, []string{"AES_256_CM_HMAC_SHA1_80", "AES_CM_256_HMAC_SHA1_80"}, 46}, // RFC 6188 section 4, its draft
+	{srtp.ProtectionProfileAes128CmHmacSha1_80, []string{"AES_CM_128_HMAC_SHA1_80", "AES_128_CM_HMAC_SHA1_80"}, 30}, // RFC 4568 section 6.2.1, a common slip
+	{srtp.ProtectionProfileAes256CmHmacSha1_32, []string{"AES_256_CM_HMAC_SHA1_32", "AES_CM_256_HMAC_SHA1_32"}, 46}, // RFC 6188 section 4, its draft
+	{srtp.ProtectionProfileAes128CmHmacSha1_32, []string{"AES_CM_128_HMAC_SHA1_32", "AES_128_CM_HMAC_SHA1_32"}, 30}, // RFC 4568 section 6.2.2, a common slip
+}
+
+// ParseSuite takes a suite's name of RFC 4568, 6188 or 7714, in any case, and
+// the names of drafts that are still on the wire.
+func ParseSuite(name string) (Suite, bool) {
+	for _, s := range suites {
+		for _, n := range s.names {
+			if strings.EqualFold(n, name) {
+				return s.suite, true
+			}
+		}
+	}
+	return 0, false
+}
+
+// SuiteName is the registered name, or "" for a suite that is not ours.
+func SuiteName(suite Suite) string {
+	for _, s := range suites {
+		if s.suite == suite {
+			return s.names[0]
+		}
+	}
+	return ""
+}
+
+// Suites are all suites, the preferred one first.
+func Suites() []Suite {
+	all := make([]Suite, len(suites))
+	for i, s := range suites {
+		all[i] = s.suite
+	}
+	return all
+}
+
+// keySize is the length of a suite's master key and salt in bytes, 0 for a
+// suite that is not ours.
+func keySize(suite Suite) int {
+	for _, s := range suites {
+		if s.suite == suite {
+			return s.size
+		}
+	}
+	return 0
+}

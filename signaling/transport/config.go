@@ -1,0 +1,58 @@
+package transport
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"log/slog"
+	"net/netip"
+)
+
+// Listener is one address on which remotes of one role reach us.
+type Listener struct {
+	Name      string         // unique; used in logs and by Endpoint.Addr
+	Role      Role           // who connects here
+	Proto     Proto          // udp, tcp or tls
+	Address   netip.AddrPort // address to bind; an unspecified address binds all, port 0 lets the kernel choose
+	TLS       *tls.Config    // for TLS: certificates by Certificates or GetCertificate; tickets are switched off for dialers by New
+	Advertise string         // host or host:port shown in Contact and Via; "" shows the socket's own address
+}
+
+// Resolver looks up the addresses of a target's host. *net.Resolver is one.
+type Resolver interface {
+	LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error)
+}
+
+// Config is what New needs. Handler and Log are required; every other field has a usable zero value.
+type Config struct {
+	Listeners  []Listener
+	Limits     Limits
+	Handler    Handler
+	Log        *slog.Logger
+	Metrics    *Metrics     // nil: counted, but registered nowhere
+	Tap        func(Tapped) // called for every message in and out, from many goroutines; it must not block. nil costs nothing
+	TapSecrets bool         // pass keys and digests to Tap instead of REDACTED
+	Resolver   Resolver     // nil: the system's
+	UserAgent  string       // Server header of the answers made here; "" writes none
+}
+
+// Target is a trunk's next hop. Dialled connections are pooled by Trunk and never shared between trunks, even on one IP:port.
+type Target struct {
+	Trunk string     // the trunk's name; required
+	Role  Role       // Dialer or Carrier; a Phone is never dialled
+	Proto Proto      // udp, tcp or tls
+	Host  string     // name or IP address literal, IPv6 without brackets
+	Port  uint16     // 0: the protocol's default
+	TLS   *ClientTLS // for TLS: how to verify the remote; nil verifies Host against the system's roots
+}
+
+// ClientTLS says how the remote of a target is verified and what we show it.
+type ClientTLS struct {
+	Roots         *x509.CertPool   // nil: the system's roots
+	ServerName    string           // name to verify and to send as SNI; "" is the target's host
+	Certificate   *tls.Certificate // our client certificate; nil shows none
+	MinVersion    uint16           // 0: TLS 1.2
+	AllowCN       bool             // accept the subject's common name when the certificate has no subjectAltName (old PBXs)
+	AllowWildcard bool             // accept *.example.com for one label, which RFC 5922 section 7.2 forbids
+	LegacyCiphers bool             // also offer TLS_RSA_* suites (no forward secrecy)
+}

@@ -1,0 +1,208 @@
+package main
+
+import (
+	"crypto/tls"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"callseal/media"
+	"callseal/signaling"
+	"callseal/signaling/transport"
+)
+
+// Config is a validated configuration file: everything named in it exists,
+// and what it holds can be handed on as it is.
+type Config struct {
+	Signaling    signaling.Config
+	Media        media.Config // without Log and Metrics
+	Admin        netip.AddrPort
+	Log          logConfig
+	DrainTimeout time.Duration
+	// Identity is the certificate of all our TLS listeners.
+	Identity *identity
+	// Certificates are all certificates that the file names; their expiry is
+	// published.
+	Certificates []namedCertificate
+	// Hops are the hops accepted in the clear.
+	Hops []plainHop
+}
+
+type logConfig struct {
+	Level slog.Level
+	JSON  bool
+}
+
+// The defaults that are this command's own; reference.yml has all of them.
+const (
+	defaultAdmin        = "127.0.0.1:9090"
+	defaultDrainTimeout = time.Hour
+	defaultMinVersion   = "1.2"
+	defaultPorts        = "20000-29999"
+	defaultRest         = 30 * time.Second
+	defaultMedia        = "required"
+	userAgent           = "callseal"
+)
+
+// fileSystem is where the files named in a configuration are read from.
+type fileSystem interface {
+	ReadFile(name string) ([]byte, error)
+	Stat(name string) (fs.FileInfo, error)
+}
+
+// dirFiles resolves relative names against the configuration file's folder.
+type dirFiles string
+
+func (d dirFiles) path(name string) string {
+	if filepath.IsAbs(name) {
+		return name
+	}
+	return filepath.Join(string(d), name)
+}
+
+func (d dirFiles) ReadFile(name string) ([]byte, error) { return os.ReadFile(d.path(name)) }
+
+func (d dirFiles) Stat(name string) (fs.FileInfo, error) { return os.Stat(d.path(name)) }
+
+// loadConfig reads and validates a configuration file. The error says only
+// that the file could not be read; the report says what is wrong in it.
+func loadConfig(file string) (*Config, *report, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer func() { _ = f.Close() }()
+	return parseConfig(f, dirFiles(filepath.Dir(file)), time.Now())
+}
+
+// loader turns raw types into a Config, and collects what is wrong.
+type loader struct {
+	*decoder
+	files fileSystem
+	now   time.Time
+	raw   rawConfig
+	cfg   Config
+	// The certificate of our listeners, or nil, and the TLS version they ask for.
+	own        *tls.Certificate
+	minVersion uint16
+}
+
+// parseConfig reads, checks and converts a configuration. It does not stop at
+// the first fault; the Config may be used only if the report is ok. now is
+// what the validity of certificates is checked against.
+func parseConfig(r io.Reader, files fileSystem, now time.Time) (*Config, *report, error) {
+	text, err := io.ReadAll(r)
+	if err != nil {
+		return nil, nil, err
+	}
+	l := &loader{files: files, now: now, raw: rawDefaults()}
+	rep := &report{}
+	l.decoder = decode(text, &l.raw, rep)
+	if len(text) > 0 && len(l.lines) == 0 && !rep.ok() {
+		return nil, rep, nil // not YAML at all: the rest would only repeat it
+	}
+	l.general()
+	l.identity()
+	l.media()
+	l.listeners()
+	l.trunks()
+	l.limits()
+	l.routes()
+	l.unused()
+	return &l.cfg, rep, nil
+}
+
+func rawDefaults() rawConfig {
+	return rawConfig{
+		TLS:   rawIdentity{MinVersion: defaultMinVersion},
+		Admin: rawAdmin{Listen: defaultAdmin},
+		Log:   rawLog{Level: "info", Format: "text"},
+		Drain: rawDrain{Timeout: defaultDrainTimeout},
+		Media: rawMedia{Ports: defaultPorts, Rest: defaultRest},
+		Limits: rawLimits{
+			Ring:                  signaling.DefaultRing,
+			Duration:              signaling.DefaultDuration,
+			ConnectionsPerAddress: transport.DefaultPerAddress,
+			Connections:           transport.DefaultTotal,
+		},
+	}
+}
+
+// general reads the sections that concern the process: admin, log, drain.
+func (l *loader) general() {
+	l.cfg.Signaling.UserAgent = userAgent
+	addr, err := netip.ParseAddrPort(l.raw.Admin.Listen)
+	switch {
+	case err != nil || addr.Port() == 0:
+		l.fail("admin.listen", fault{quote(l.raw.Admin.Listen) + " is no address and port", `write one like "127.0.0.1:9090"`})
+	case !addr.Addr().IsLoopback() && !l.raw.Admin.AllowRemote:
+		l.fail("admin.listen", fault{addr.String() + " can be reached from other machines and asks for no password",
+			"listen on 127.0.0.1, or add allow_remote: true where a firewall or a container network guards it"})
+	}
+	l.cfg.Admin = addr
+	if err := l.cfg.Log.Level.UnmarshalText([]byte(l.raw.Log.Level)); err != nil {
+		l.fail("log.level", fault{quote(l.raw.Log.Level) + " is no level", "write debug, info, warn or error"})
+	}
+	if f := l.raw.Log.Format; f != "text" && f != "json" {
+		l.fail("log.format", fault{quote(f) + " is no format", "write text or json"})
+	}
+	l.cfg.Log.JSON = l.raw.Log.Format == "json"
+	l.span("drain.timeout", l.raw.Drain.Timeout, 0, 7*24*time.Hour)
+	l.cfg.DrainTimeout = l.raw.Drain.Timeout
+}
+
+// limits reads the section of that name. It comes after media, because a call
+// takes four media ports.
+func (l *loader) limits() {
+	r := l.raw.Limits
+	carried := portCount(l.cfg.Media.Ports) / portsPerCall
+	switch {
+	case r.Calls < 0:
+		l.fail("limits.calls", fault{strconv.Itoa(r.Calls) + " is negative", "write how many calls may be up at once"})
+	case r.Calls == 0:
+		r.Calls = min(signaling.DefaultCalls, carried)
+	case r.Calls > carried && carried > 0:
+		l.warn("limits.calls", fault{fmt.Sprintf("media.ports carries %d calls, not %d", carried, r.Calls),
+			fmt.Sprintf("give media.ports %d ports, four a call", r.Calls*portsPerCall)})
+	}
+	l.span("limits.ring", r.Ring, time.Second, time.Hour)
+	l.span("limits.duration", r.Duration, time.Second, 7*24*time.Hour)
+	if r.ConnectionsPerAddress < 1 {
+		l.fail("limits.connections_per_address", fault{strconv.Itoa(r.ConnectionsPerAddress) + " lets nobody in", "write at least 1"})
+	}
+	if r.Connections < r.ConnectionsPerAddress {
+		l.fail("limits.connections", fault{fmt.Sprintf("%d is less than connections_per_address (%d)", r.Connections, r.ConnectionsPerAddress),
+			"write the connections of all addresses together"})
+	}
+	l.cfg.Signaling.Limits = signaling.Limits{Calls: r.Calls, Ring: r.Ring, Duration: r.Duration}
+	l.cfg.Signaling.Transport = transport.Limits{PerAddress: r.ConnectionsPerAddress, Total: r.Connections}
+}
+
+func (l *loader) span(place string, d, least, most time.Duration) {
+	if d < least || d > most {
+		l.fail(place, fault{d.String() + " is out of bounds", fmt.Sprintf("write %s to %s", least, most)})
+	}
+}
+
+func quote(s string) string { return strconv.Quote(s) }
+
+// longestName keeps room for the name in a SIP reason phrase of 50 characters.
+const longestName = 24
+
+// name checks what is used in log lines, metric labels and SIP phrases.
+func (l *loader) name(place, name string) {
+	bad := strings.Trim(strings.ToLower(name), "abcdefghijklmnopqrstuvwxyz0123456789_.-") != ""
+	switch {
+	case name == "":
+		l.fail(place, fault{"is missing", "give a short name, it appears in logs and metrics"})
+	case bad || len(name) > longestName:
+		l.fail(place, fault{quote(name) + " is no name", fmt.Sprintf("use at most %d letters, digits, dots, - and _", longestName)})
+	}
+}

@@ -1,0 +1,99 @@
+package main
+
+import "time"
+
+// The raw types are the configuration file as it is written: reference.yml
+// explains every key, and a test holds the two together. What is text here is
+// parsed by the section that validates it.
+type rawConfig struct {
+	TLS       rawIdentity   `yaml:"tls"`
+	Admin     rawAdmin      `yaml:"admin"`
+	Log       rawLog        `yaml:"log"`
+	Drain     rawDrain      `yaml:"drain"`
+	Listeners []rawListener `yaml:"listeners"`
+	Media     rawMedia      `yaml:"media"`
+	Limits    rawLimits     `yaml:"limits"`
+	Dialers   []rawTrunk    `yaml:"dialers"`
+	Carriers  []rawTrunk    `yaml:"carriers"`
+	Routes    []rawRoute    `yaml:"routes"`
+}
+
+type rawIdentity struct {
+	Certificate string `yaml:"certificate"`
+	Key         string `yaml:"key"`
+	MinVersion  string `yaml:"min_version"`
+}
+
+type rawAdmin struct {
+	Listen      string `yaml:"listen"`
+	AllowRemote bool   `yaml:"allow_remote"`
+}
+
+type rawLog struct {
+	Level  string `yaml:"level"`
+	Format string `yaml:"format"`
+}
+
+type rawDrain struct {
+	Timeout time.Duration `yaml:"timeout"`
+}
+
+type rawListener struct {
+	Name      string        `yaml:"name"`
+	Role      string        `yaml:"role"`
+	Address   string        `yaml:"address"`
+	Advertise string        `yaml:"advertise"`
+	Sources   []string      `yaml:"sources"`
+	Media     string        `yaml:"media"`
+	Suites    []string      `yaml:"suites"`
+	Plaintext *rawPlaintext `yaml:"plaintext"`
+}
+
+type rawPlaintext struct {
+	AcceptedBy string `yaml:"accepted_by"`
+	Reason     string `yaml:"reason"`
+}
+
+type rawMedia struct {
+	Address    string        `yaml:"address"`
+	Advertise  string        `yaml:"advertise"`
+	Address6   string        `yaml:"address6"`
+	Advertise6 string        `yaml:"advertise6"`
+	Ports      string        `yaml:"ports"`
+	Workers    int           `yaml:"workers"`
+	Rest       time.Duration `yaml:"rest"`
+}
+
+type rawLimits struct {
+	Calls                 int           `yaml:"calls"`
+	Ring                  time.Duration `yaml:"ring"`
+	Duration              time.Duration `yaml:"duration"`
+	ConnectionsPerAddress int           `yaml:"connections_per_address"`
+	Connections           int           `yaml:"connections"`
+}
+
+type rawTrunk struct {
+	Name      string        `yaml:"name"`
+	URI       string        `yaml:"uri"`
+	Sources   []string      `yaml:"sources"`
+	Media     string        `yaml:"media"`
+	Suites    []string      `yaml:"suites"`
+	TLS       *rawClientTLS `yaml:"tls"`
+	Plaintext *rawPlaintext `yaml:"plaintext"`
+}
+
+type rawClientTLS struct {
+	CA            string `yaml:"ca"`
+	ServerName    string `yaml:"server_name"`
+	Certificate   string `yaml:"certificate"`
+	Key           string `yaml:"key"`
+	MinVersion    string `yaml:"min_version"`
+	AllowCN       bool   `yaml:"allow_cn"`
+	AllowWildcard bool   `yaml:"allow_wildcard"`
+	LegacyCiphers bool   `yaml:"legacy_ciphers"`
+}
+
+type rawRoute struct {
+	From string   `yaml:"from"`
+	To   []string `yaml:"to"`
+}

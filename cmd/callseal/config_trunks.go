@@ -1,0 +1,119 @@
+package main
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+
+	"github.com/pion/srtp/v2"
+
+	"callseal/sdp"
+	"callseal/signaling/transport"
+	"callseal/signaling/trunk"
+)
+
+// trunkSuites is what is offered to dialers and carriers: Asterisk takes one
+// crypto line, and knows this suite.
+func trunkSuites() []sdp.Suite { return []sdp.Suite{srtp.ProtectionProfileAes128CmHmacSha1_80} }
+
+// trunks reads the sections dialers and carriers.
+func (l *loader) trunks() {
+	names := map[string]string{}
+	for _, section := range []struct {
+		key  string
+		role transport.Role
+		raw  []rawTrunk
+	}{
+		{"dialers", transport.Dialer, l.raw.Dialers},
+		{"carriers", transport.Carrier, l.raw.Carriers},
+	} {
+		var all []source
+		for i, raw := range section.raw {
+			place := fmt.Sprintf("%s[%d]", section.key, i)
+			l.name(place+".name", raw.Name)
+			l.once(names, place+".name", raw.Name)
+			list := l.sources(place, raw.Sources)
+			all = append(all, list...)
+			t := l.trunk(place, section.role, raw)
+			t.Sources = prefixes(list)
+			l.cfg.Signaling.Table.Trunks = append(l.cfg.Signaling.Table.Trunks, t)
+		}
+		l.overlaps(all)
+	}
+}
+
+func (l *loader) trunk(place string, role transport.Role, raw rawTrunk) *trunk.Trunk {
+	t := &trunk.Trunk{
+		Target: transport.Target{Trunk: raw.Name, Role: role},
+		Media:  l.mode(place+".media", raw.Media),
+		Suites: l.suites(place+".suites", raw.Suites, trunkSuites()),
+	}
+	hop, f := parseURI(raw.URI)
+	if raw.URI == "" {
+		f = &fault{"is missing", `write where calls to it go, like "sips:HOST:5061"`}
+	}
+	if f != nil {
+		l.fail(place+".uri", *f)
+	}
+	t.Target.Proto, t.Target.Host, t.Target.Port = hop.proto, hop.host, hop.port
+	switch {
+	case f != nil:
+	case hop.proto == transport.TLS:
+		t.Target.TLS = l.clientTLS(place, hop.host, raw.TLS)
+	case raw.TLS != nil:
+		l.fail(place+".tls", fault{"has no effect: the uri is " + hop.proto.String(), `write the uri as "sips:..." or remove tls`})
+	}
+	if f != nil {
+		return t // cannot tell whether it is in the clear
+	}
+	if p := l.plaintext(place, raw.Plaintext, hop.proto, t.Media); p != nil {
+		t.Plaintext = &trunk.Plaintext{AcceptedBy: p.AcceptedBy, Reason: p.Reason}
+		l.cfg.Hops = append(l.cfg.Hops, plainHop{raw.Name, role, hop.proto, t.Media, p.AcceptedBy, p.Reason})
+		if hop.proto == transport.TLS && t.Media == sdp.Required && !l.listensPlain(role) {
+			l.warn(place+".plaintext", fault{"nothing is in the clear here", "remove it"})
+		}
+	}
+	return t
+}
+
+// listensPlain tells whether a trunk of that role can call over udp or tcp.
+func (l *loader) listensPlain(role transport.Role) bool {
+	for _, ln := range l.cfg.Signaling.Listeners {
+		if ln.Role == role && ln.Proto != transport.TLS && ln.Proto != 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// clientTLS reads how a trunk is verified. raw may be nil: the name in the
+// uri, and the system's CAs.
+func (l *loader) clientTLS(place, host string, raw *rawClientTLS) *transport.ClientTLS {
+	if raw == nil {
+		raw = &rawClientTLS{}
+	}
+	place += ".tls"
+	c := &transport.ClientTLS{
+		Roots:         l.roots(place+".ca", raw.CA),
+		ServerName:    raw.ServerName,
+		Certificate:   l.keyPair(place, raw.Certificate, raw.Key),
+		MinVersion:    l.tlsVersion(place+".min_version", raw.MinVersion),
+		AllowCN:       raw.AllowCN,
+		AllowWildcard: raw.AllowWildcard,
+		LegacyCiphers: raw.LegacyCiphers,
+	}
+	if raw.LegacyCiphers {
+		l.warn(place+".legacy_ciphers", fault{"a recording of this trunk can be decrypted once its key is stolen", "ask the other side for ECDHE suites"})
+	}
+	_, err := netip.ParseAddr(host)
+	switch name := strings.TrimSuffix(raw.ServerName, "."); {
+	case raw.ServerName != "" && !isHostname(name):
+		l.fail(place+".server_name", fault{quote(raw.ServerName) + " is no host name", "give the name in the remote's certificate"})
+	case raw.ServerName == "" && err == nil:
+		// RFC 5922 section 7.2 knows names, not addresses.
+		l.fail(place+".server_name", fault{"is missing, and the uri has an address instead of a name", "give the name in the remote's certificate"})
+	case raw.ServerName == "":
+		c.ServerName = host
+	}
+	return c
+}

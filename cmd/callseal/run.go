@@ -1,6 +1,23 @@
 package main
 
-import "errors"
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"callseal/cmd/callseal/web"
+	"callseal/media"
+	"callseal/signaling"
+)
 
 // runCmd is `callseal run`.
 type runCmd struct {
@@ -10,7 +27,35 @@ type runCmd struct {
 }
 
 // Run takes and places calls until it is told to stop.
-func (c runCmd) Run(output) error { return errors.New("not built yet") }
+func (c runCmd) Run(output) error {
+	cfg, rep, err := loadConfig(c.Config)
+	if err != nil {
+		return err
+	}
+	if !rep.ok() {
+		return rejectConfig(os.Stderr, c.Config, rep)
+	}
+	c.override(&cfg.Log)
+	log := newLogger(os.Stderr, cfg.Log)
+	for _, w := range rep.warnings {
+		log.Warn("configuration", "place", w.place, "warning", w.what, "advice", w.fix)
+	}
+	// Two: a second signal must not be lost while the first is handled.
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, syscall.SIGTERM, os.Interrupt)
+	defer signal.Stop(signals)
+	return serve(context.Background(), cfg, log, signals)
+}
+
+// override puts the flags over the file.
+func (c runCmd) override(l *logConfig) {
+	if c.LogLevel != "" {
+		_ = l.Level.UnmarshalText([]byte(c.LogLevel)) // kong lets only levels through
+	}
+	if c.LogFormat != "" {
+		l.JSON = c.LogFormat == "json"
+	}
+}
 
 // checkConfigCmd is `callseal check-config`.
 type checkConfigCmd struct {
@@ -18,4 +63,135 @@ type checkConfigCmd struct {
 }
 
 // Run prints every error and warning and fails if there is an error.
-func (c checkConfigCmd) Run(out output) error { return errors.New("not built yet") }
+func (c checkConfigCmd) Run(out output) error {
+	_, rep, err := loadConfig(c.File)
+	if err != nil {
+		return err
+	}
+	if !rep.ok() {
+		return rejectConfig(out, c.File, rep)
+	}
+	if err := rep.write(out, c.File); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(out, "%s: good, %d warnings\n", c.File, len(rep.warnings))
+	return err
+}
+
+func rejectConfig(out io.Writer, file string, rep *report) error {
+	if err := rep.write(out, file); err != nil {
+		return err
+	}
+	return fmt.Errorf("%s: %d errors, %d warnings", file, len(rep.errors), len(rep.warnings))
+}
+
+func newLogger(out io.Writer, c logConfig) *slog.Logger {
+	opts := &slog.HandlerOptions{Level: c.Level}
+	if c.JSON {
+		return slog.New(slog.NewJSONHandler(out, opts))
+	}
+	return slog.New(slog.NewTextHandler(out, opts))
+}
+
+// serve builds the parts of callseal, runs them, and stops them when a signal
+// says so: first the server, which ends its calls, then the relay under them,
+// last the admin pages, which show it.
+func serve(ctx context.Context, cfg *Config, log *slog.Logger, signals <-chan os.Signal) error {
+	reg := newRegistry(cfg)
+	cfg.Media.Log = log
+	relay, err := media.New(cfg.Media)
+	if err != nil {
+		return err
+	}
+	server, err := signaling.New(cfg.Signaling, relay, log, signaling.NewMetrics(reg))
+	if err != nil {
+		return err
+	}
+	var up atomic.Bool
+	admin, err := web.New(web.Config{Listen: cfg.Admin, Metrics: reg, Log: log, Unready: func() string {
+		switch {
+		case !up.Load():
+			return "starting or stopping"
+		case server.Draining():
+			return "draining"
+		}
+		return ""
+	}})
+	if err != nil {
+		return err
+	}
+	logConfiguration(log, cfg)
+
+	ctx, end := context.WithCancel(ctx)
+	defer end()
+	var g errgroup.Group
+	g.Go(func() error {
+		defer end()
+		return runTasks(ctx, []namedTask{{"admin", admin}, {"media", relay}, {"signaling", server}}, func() {
+			up.Store(true)
+			log.Info("ready", "admin", admin.Addr().String())
+		})
+	})
+	g.Go(func() error {
+		defer up.Store(false)
+		defer end()
+		awaitEnd(ctx, signals, server.Drain, cfg.DrainTimeout, log)
+		return nil
+	})
+	err = g.Wait()
+	log.Info("stopped")
+	return err
+}
+
+// awaitEnd returns when the process shall end. SIGTERM drains: no new calls,
+// and the end comes with the last call or after timeout. A second one, or
+// SIGINT at any time, ends at once; the calls still up get their BYE then.
+func awaitEnd(ctx context.Context, signals <-chan os.Signal, drain func(context.Context) error, timeout time.Duration, log *slog.Logger) {
+	select {
+	case <-ctx.Done():
+		return
+	case s := <-signals:
+		if s == os.Interrupt {
+			log.Info("stopping at once", "signal", s.String())
+			return
+		}
+		log.Info("draining: no new calls", "signal", s.String(), "timeout", timeout.String())
+	}
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	drained := make(chan error, 1) // so that the sender never waits
+	go func() { drained <- drain(ctx) }()
+	select {
+	case err := <-drained:
+		switch {
+		case err == nil:
+			log.Info("drained: no call is left")
+		case errors.Is(err, context.DeadlineExceeded):
+			log.Warn("drain.timeout is over, calls are still up", "timeout", timeout.String())
+		}
+	case s := <-signals:
+		log.Info("stopping at once", "signal", s.String())
+		cancel()
+		<-drained
+	}
+}
+
+// logConfiguration says what this process will do, and every hop that can be
+// read on the wire.
+func logConfiguration(log *slog.Logger, cfg *Config) {
+	v := buildVersion()
+	log.Info("callseal starts", "version", v.Version, "revision", v.Revision, "go", v.Go)
+	for _, l := range cfg.Signaling.Listeners {
+		log.Info("listener", "name", l.Name, "role", l.Role.String(), "proto", l.Proto.String(), "address", l.Address.String(), "advertise", l.Advertise)
+	}
+	for _, t := range cfg.Signaling.Table.Trunks {
+		log.Info("trunk", "name", t.Name(), "role", t.Role().String(), "proto", t.Target.Proto.String(),
+			"host", t.Target.Host, "port", t.Target.Port, "media", t.Media.String())
+	}
+	for _, r := range cfg.Signaling.Table.Routes {
+		log.Info("route", "from", r.From.String(), "to", r.To.Name())
+	}
+	for _, h := range cfg.Hops {
+		log.Warn("plain hop accepted", "hop", h)
+	}
+}

@@ -17,7 +17,7 @@ const redacted = "REDACTED"
 type Key struct {
 	Profile pion.ProtectionProfile
 	Master  []byte // key || salt
-	MKI     int    // bytes of master key identifier that the sender puts into each packet, 0 for none
+	MKI     int    // bytes of master key identifier that the remote puts into each packet, 0 for none; skipped, not compared
 }
 
 // Equal reports whether both keys protect packets alike. It takes the same time wherever they differ.

@@ -1,0 +1,138 @@
+package srtp
+
+import (
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/hmac"
+	"crypto/sha1"
+	"crypto/subtle"
+	"encoding/binary"
+	"hash"
+)
+
+// tagRTCP is the length of the SRTCP tag of every HMAC-SHA1 suite, in bytes (RFC 3711 section 5.2).
+const tagRTCP = 10
+
+// batchBlocks is how many counter blocks are encrypted in one go: a 160-byte payload takes ten.
+const batchBlocks = 16
+
+// aesCM is AES in counter mode with HMAC-SHA1 (RFC 3711 section 4.1.1 and 4.2.1, RFC 6188).
+type aesCM struct {
+	rtp, rtcp cmKeys
+	tag, mki  int // bytes of the SRTP tag, and of the master key identifier before it when opening
+	keystream [batchBlocks * aes.BlockSize]byte
+	sum       [sha1.Size]byte
+}
+
+// cmKeys are the keys for one packet kind, ready to use.
+type cmKeys struct {
+	block cipher.Block
+	mac   hash.Hash
+	high  uint64 // the salt, times 2^16, as two halves of a block
+	low   uint64
+}
+
+// newAESCM returns the builder for suites with SRTP tags of the given length in bytes.
+func newAESCM(tag int) func(sessionKeys, int) (transform, error) {
+	return func(k sessionKeys, mki int) (transform, error) {
+		rtp, err := newCMKeys(k.rtp)
+		if err != nil {
+			return nil, err
+		}
+		rtcp, err := newCMKeys(k.rtcp)
+		if err != nil {
+			return nil, err
+		}
+		return &aesCM{rtp: rtp, rtcp: rtcp, tag: tag, mki: mki}, nil
+	}
+}
+
+func newCMKeys(k packetKeys) (cmKeys, error) {
+	block, err := aes.NewCipher(k.key)
+	if err != nil {
+		return cmKeys{}, err
+	}
+	var salt [aes.BlockSize]byte
+	copy(salt[:], k.salt)
+	return cmKeys{
+		block: block, mac: hmac.New(sha1.New, k.auth),
+		high: binary.BigEndian.Uint64(salt[:8]), low: binary.BigEndian.Uint64(salt[8:]),
+	}, nil
+}
+
+func (c *aesCM) overhead() (rtp, rtcp int) { return c.tag + c.mki, rtcpIndexBytes + c.mki + tagRTCP }
+
+func (c *aesCM) sealRTP(packet []byte, head int, ssrc uint32, index uint64) int {
+	n := len(packet)
+	c.crypt(&c.rtp, packet[head:], ssrc, index)
+	packet = packet[:n+c.tag]
+	copy(packet[n:], c.authenticate(&c.rtp, packet, n, uint32(index>>16))[:c.tag])
+	return len(packet)
+}
+
+func (c *aesCM) openRTP(packet []byte, head int, ssrc uint32, index uint64) bool {
+	end := len(packet) - c.tag - c.mki
+	var got [sha1.Size]byte
+	copy(got[:], packet[len(packet)-c.tag:])
+	behind := [4]byte(packet[end:])
+	want := c.authenticate(&c.rtp, packet, end, uint32(index>>16))
+	copy(packet[end:], behind[:])
+	if subtle.ConstantTimeCompare(got[:c.tag], want[:c.tag]) != 1 {
+		return false
+	}
+	c.crypt(&c.rtp, packet[head:end], ssrc, index)
+	return true
+}
+
+func (c *aesCM) sealRTCP(packet []byte, ssrc, index uint32) int {
+	n := len(packet)
+	c.crypt(&c.rtcp, packet[minRTCPHeader:], ssrc, uint64(index))
+	packet = packet[:n+rtcpIndexBytes+tagRTCP]
+	copy(packet[n+rtcpIndexBytes:], c.authenticate(&c.rtcp, packet, n, index|encryptedFlag)[:tagRTCP])
+	return len(packet)
+}
+
+func (c *aesCM) openRTCP(packet []byte, ssrc, index uint32) bool {
+	end := len(packet) - rtcpIndexBytes - c.mki - tagRTCP
+	want := c.authenticate(&c.rtcp, packet, end, index|encryptedFlag)
+	if subtle.ConstantTimeCompare(packet[len(packet)-tagRTCP:], want[:tagRTCP]) != 1 {
+		return false
+	}
+	c.crypt(&c.rtcp, packet[minRTCPHeader:end], ssrc, uint64(index))
+	return true
+}
+
+func (c *aesCM) indexRTCP(packet []byte) uint32 {
+	return binary.BigEndian.Uint32(packet[len(packet)-rtcpIndexBytes-c.mki-tagRTCP:])
+}
+
+// authenticate returns HMAC-SHA1 over packet[:end] and the 32-bit word, which it writes behind end so that one Write
+// does: the rollover counter of SRTP (RFC 3711 section 4.2: M = authenticated portion || ROC) overwrites four bytes
+// there, the index of SRTCP stays there.
+func (c *aesCM) authenticate(k *cmKeys, packet []byte, end int, word uint32) []byte {
+	binary.BigEndian.PutUint32(packet[end:], word)
+	k.mac.Reset()
+	_, _ = k.mac.Write(packet[:end+4]) // hash.Hash never returns an error
+	return k.mac.Sum(c.sum[:0])
+}
+
+// crypt adds the key stream of RFC 3711 section 4.1.1 to data:
+// IV = (k_s * 2^16) XOR (SSRC * 2^64) XOR (i * 2^16), and the low 16 bits count blocks.
+func (c *aesCM) crypt(k *cmKeys, data []byte, ssrc uint32, index uint64) {
+	high, low := k.high^uint64(ssrc), k.low^index<<16
+	for block := uint64(0); len(data) > 0; {
+		n := min(len(data), len(c.keystream))
+		stream := c.keystream[:(n+aes.BlockSize-1)&^(aes.BlockSize-1)]
+		// All counters are written before the first Encrypt: loads then never wait for stores.
+		for i := 0; i < len(stream); i += aes.BlockSize {
+			binary.BigEndian.PutUint64(stream[i:], high)
+			binary.BigEndian.PutUint64(stream[i+8:], low|block)
+			block++
+		}
+		for i := 0; i < len(stream); i += aes.BlockSize {
+			k.block.Encrypt(stream[i:], stream[i:])
+		}
+		subtle.XORBytes(data, data, stream[:n])
+		data = data[n:]
+	}
+}

@@ -1,0 +1,63 @@
+package srtp
+
+import (
+	"crypto/aes"
+	"encoding/binary"
+)
+
+// label tells the six session keys of one master key apart (RFC 3711 section 4.3.1 and 4.3.2).
+type label byte
+
+const (
+	labelRTPKey label = iota
+	labelRTPAuth
+	labelRTPSalt
+	labelRTCPKey
+	labelRTCPAuth
+	labelRTCPSalt
+)
+
+// authKeyLen is n_a of HMAC-SHA1 in bytes (RFC 3711 section 5.2).
+const authKeyLen = 20
+
+// packetKeys are the session keys for one of the two packet kinds.
+type packetKeys struct{ key, auth, salt []byte }
+
+// sessionKeys are all session keys of one master key.
+type sessionKeys struct{ rtp, rtcp packetKeys }
+
+// deriveKeys derives all session keys at a key derivation rate of 0, the only one SDES can be left at
+// (RFC 4568 section 6.3.1: KDR defaults to 0, and a line that sets it is refused).
+func deriveKeys(master, salt []byte) (k sessionKeys, err error) {
+	for _, one := range []struct {
+		to   *[]byte
+		from label
+		size int
+	}{
+		{&k.rtp.key, labelRTPKey, len(master)}, {&k.rtp.auth, labelRTPAuth, authKeyLen}, {&k.rtp.salt, labelRTPSalt, len(salt)},
+		{&k.rtcp.key, labelRTCPKey, len(master)}, {&k.rtcp.auth, labelRTCPAuth, authKeyLen}, {&k.rtcp.salt, labelRTCPSalt, len(salt)},
+	} {
+		if *one.to, err = derive(master, salt, one.from, one.size); err != nil {
+			return sessionKeys{}, err
+		}
+	}
+	return k, nil
+}
+
+// derive is the AES-CM pseudo-random function of RFC 3711 section 4.3.3, which RFC 6188 section 3 takes over for
+// 256-bit master keys. A 96-bit salt is padded with zeros at its low end (RFC 7714 section 11).
+func derive(master, salt []byte, from label, size int) ([]byte, error) {
+	block, err := aes.NewCipher(master)
+	if err != nil {
+		return nil, err
+	}
+	var in [aes.BlockSize]byte
+	copy(in[:], salt)
+	in[7] ^= byte(from) // x = (label || index DIV kdr) XOR master_salt, shifted left by 16 bits
+	out := make([]byte, (size+aes.BlockSize-1)/aes.BlockSize*aes.BlockSize)
+	for n := 0; n < size; n += aes.BlockSize {
+		binary.BigEndian.PutUint16(in[14:], uint16(n/aes.BlockSize))
+		block.Encrypt(out[n:], in[:])
+	}
+	return out[:size], nil
+}

@@ -1,0 +1,137 @@
+package srtp
+
+import "encoding/binary"
+
+// Unprotect opens the packets that one party sends under one key. It is owned by one goroutine at a time.
+// A packet that is refused changes nothing, neither in the context nor in the buffer.
+type Unprotect struct {
+	transform  transform
+	streams    streams
+	recoveries Recoveries
+	grace      [2]uint8 // packets, RTP and RTCP, that may still show a restart of the sender
+}
+
+// NewUnprotect derives the session keys of k for receiving. Its errors are ErrProfile and ErrKeyLength.
+func NewUnprotect(k Key) (*Unprotect, error) {
+	t, err := newTransform(k)
+	if err != nil {
+		return nil, err
+	}
+	return &Unprotect{transform: t}, nil
+}
+
+// Recoveries returns how often a packet was opened under another rollover counter than the most likely one.
+func (u *Unprotect) Recoveries() Recoveries { return u.recoveries }
+
+// AllowRestart lets the sender go back to an earlier rollover counter once within its next packets. Signaling calls it
+// when an offer or answer repeats a key, for some senders then start counting at zero again.
+func (u *Unprotect) AllowRestart() { u.grace = [2]uint8{restartGrace, restartGrace} }
+
+// RTP opens the SRTP packet buf[:n] in place and returns its length without the tag. Errors: ErrShort, ErrHeader,
+// ErrReplay, ErrAuth, ErrStreams.
+func (u *Unprotect) RTP(buf []byte, n int) (int, error) {
+	packet := buf[:n]
+	head, err := headerRTP(packet)
+	if err != nil {
+		return 0, err
+	}
+	tag, _ := u.transform.overhead()
+	if n < head+tag {
+		return 0, ErrShort
+	}
+	seq, ssrc := binary.BigEndian.Uint16(buf[2:]), binary.BigEndian.Uint32(buf[8:])
+	s := u.streams.find(ssrc)
+	guess, fresh := uint64(seq), true
+	if s != nil {
+		guess = s.rtp.guess(seq)
+		fresh = s.rtp.fresh(guess)
+	}
+	// RFC 3711 section 3.3: first the replay check on the estimated index, then the tag, then the state.
+	if fresh && guess <= maxIndex && u.transform.openRTP(packet, head, ssrc, guess) {
+		return n - tag, u.accept(s, ssrc, guess)
+	}
+	if u.recover(s, packet, head, ssrc, guess) {
+		return n - tag, nil
+	}
+	if !fresh {
+		return 0, ErrReplay
+	}
+	return 0, ErrAuth
+}
+
+// accept records an authenticated index; only here a stream comes into being.
+func (u *Unprotect) accept(s *stream, ssrc uint32, index uint64) error {
+	if s == nil {
+		if s = u.streams.add(ssrc); s == nil {
+			return ErrStreams
+		}
+	}
+	s.rtp.mark(index)
+	s.peak = max(s.peak, index)
+	if u.grace[0] > 0 {
+		u.grace[0]--
+	}
+	return nil
+}
+
+// recover tries the other rollover counters under which the packet may have been sealed.
+func (u *Unprotect) recover(s *stream, packet []byte, head int, ssrc uint32, guess uint64) bool {
+	list, n := s.candidates(guess, u.grace[0] > 0)
+	for _, c := range list[:n] {
+		forward := s == nil || s.rtp.fresh(c.index)
+		if !forward && c.way == RecoveryForward || !u.transform.openRTP(packet, head, ssrc, c.index) {
+			continue
+		}
+		if !forward {
+			s.rtp.reset(c.index)
+			u.grace[0] = 0
+		}
+		if u.accept(s, ssrc, c.index) != nil {
+			return false
+		}
+		u.recoveries[c.way]++
+		return true
+	}
+	return false
+}
+
+// RTCP opens the SRTCP packet buf[:n] in place and returns its length without index and tag. Errors: ErrShort,
+// ErrHeader, ErrClear, ErrReplay, ErrAuth, ErrStreams.
+func (u *Unprotect) RTCP(buf []byte, n int) (int, error) {
+	packet := buf[:n]
+	if err := headerRTCP(packet); err != nil {
+		return 0, err
+	}
+	_, tag := u.transform.overhead()
+	if n < minRTCPHeader+tag {
+		return 0, ErrShort
+	}
+	word := u.transform.indexRTCP(packet)
+	if word&encryptedFlag == 0 {
+		return 0, ErrClear // RFC 3711 section 3.4: E=0 means not encrypted, which no SDES line of ours ever allows
+	}
+	index, ssrc := word&^encryptedFlag, binary.BigEndian.Uint32(buf[4:])
+	s := u.streams.find(ssrc)
+	fresh := s == nil || s.rtcp.fresh(uint64(index))
+	if !fresh && u.grace[1] == 0 {
+		return 0, ErrReplay
+	}
+	if !u.transform.openRTCP(packet, ssrc, index) {
+		return 0, ErrAuth
+	}
+	if s == nil {
+		if s = u.streams.add(ssrc); s == nil {
+			return 0, ErrStreams
+		}
+	}
+	if !fresh {
+		s.rtcp.reset(uint64(index))
+		u.grace[1] = 0
+		return n - tag, nil
+	}
+	s.rtcp.mark(uint64(index))
+	if u.grace[1] > 0 {
+		u.grace[1]--
+	}
+	return n - tag, nil
+}

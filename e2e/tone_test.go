@@ -1,0 +1,163 @@
+package e2e
+
+import (
+	"encoding/binary"
+	"math"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+)
+
+// tone is a party's frequency in Hz. None is a multiple of another, so that no harmonic is taken for a party.
+type tone int
+
+const (
+	phoneTone   tone = 430
+	dialerTone  tone = 710
+	carrierTone tone = 1130
+	earlyTone   tone = 1570 // what a carrier plays before it answers
+)
+
+var tones = []tone{phoneTone, dialerTone, carrierTone, earlyTone}
+
+const sampleRate = 8000
+
+// share is the part of the samples' energy that stands at the tone's frequency, 0 to 1 (Goertzel).
+func (f tone) share(samples []int16) float64 {
+	coefficient := 2 * math.Cos(2*math.Pi*float64(f)/sampleRate)
+	var s1, s2, energy float64
+	for _, sample := range samples {
+		s := float64(sample) + coefficient*s1 - s2
+		s2, s1 = s1, s
+		energy += float64(sample) * float64(sample)
+	}
+	if energy < float64(len(samples))*100 { // silence: below -70 dB
+		return 0
+	}
+	return (s1*s1 + s2*s2 - coefficient*s1*s2) * 2 / (energy * float64(len(samples)))
+}
+
+// heard is for how long the tone is the main part of what was recorded, in steps of 100 ms.
+func (f tone) heard(samples []int16) time.Duration {
+	const window = sampleRate / 10
+	var total time.Duration
+	for ; len(samples) >= window; samples = samples[window:] {
+		if f.share(samples[:window]) > 0.5 {
+			total += 100 * time.Millisecond
+		}
+	}
+	return total
+}
+
+// wantTone asserts that a recording holds the tone for at least that long, and no other party's.
+func wantTone(t *testing.T, path string, want tone, atLeast time.Duration, others ...tone) {
+	t.Helper()
+	samples := readWAV(t, path)
+	if got := want.heard(samples); got < atLeast {
+		t.Errorf("%s: %d Hz heard for %v of %.1f s, want at least %v", filepath.Base(path), want, got, float64(len(samples))/sampleRate, atLeast)
+	}
+	for _, f := range tones {
+		if got := f.heard(samples); f != want && got > 100*time.Millisecond && !contains(others, f) {
+			t.Errorf("%s: %d Hz heard for %v, want only %d Hz", filepath.Base(path), f, got, want)
+		}
+	}
+}
+
+func contains(list []tone, f tone) bool {
+	for _, other := range list {
+		if other == f {
+			return true
+		}
+	}
+	return false
+}
+
+// writeWAV makes a recording of the tone, 8 kHz mono.
+func writeWAV(t *testing.T, path string, f tone, length time.Duration) string {
+	t.Helper()
+	n := int(length.Seconds() * sampleRate)
+	b := make([]byte, 0, 44+2*n)
+	b = append(b, "RIFF"...)
+	b = binary.LittleEndian.AppendUint32(b, uint32(36+2*n))
+	b = append(b, "WAVEfmt "...)
+	b = binary.LittleEndian.AppendUint32(b, 16)
+	for _, v := range []uint16{1, 1, sampleRate, 0, 2 * sampleRate, 0, 2, 16} { // PCM, mono, rates as low and high half
+		b = binary.LittleEndian.AppendUint16(b, v)
+	}
+	b = append(b, "data"...)
+	b = binary.LittleEndian.AppendUint32(b, uint32(2*n))
+	for i := range n {
+		sample := int16(9000 * math.Sin(2*math.Pi*float64(f)*float64(i)/sampleRate))
+		b = binary.LittleEndian.AppendUint16(b, uint16(sample))
+	}
+	if err := os.WriteFile(path, b, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// readWAV is the samples of a finished 16-bit recording, its first channel.
+func readWAV(t *testing.T, path string) []int16 {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	channels := 1
+	for at := 12; at+8 <= len(b); {
+		size := int(binary.LittleEndian.Uint32(b[at+4:]))
+		body := b[at+8:]
+		switch string(b[at : at+4]) {
+		case "fmt ":
+			channels = int(binary.LittleEndian.Uint16(body[2:]))
+			if rate := binary.LittleEndian.Uint32(body[4:]); rate != sampleRate {
+				t.Fatalf("%s: %d Hz, want %d", path, rate, sampleRate)
+			}
+		case "data":
+			body = body[:min(size, len(body))]
+			samples := make([]int16, 0, len(body)/2/channels)
+			for ; len(body) >= 2*channels; body = body[2*channels:] {
+				samples = append(samples, int16(binary.LittleEndian.Uint16(body)))
+			}
+			return samples
+		}
+		at += 8 + size
+	}
+	t.Fatalf("%s: no samples in %d bytes", path, len(b))
+	return nil
+}
+
+// wavFor waits for the only recording whose name matches, and until it has stopped growing: a recording is judged after hang-up.
+func wavFor(t *testing.T, pattern string) string {
+	t.Helper()
+	var path string
+	var size int64
+	eventually(t, "a finished recording "+pattern, func() bool {
+		found, err := filepath.Glob(pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(found) == 0 {
+			return false
+		}
+		info, err := os.Stat(found[len(found)-1])
+		if err != nil {
+			return false
+		}
+		same := path == found[len(found)-1] && size == info.Size() && size > 44
+		path, size = found[len(found)-1], info.Size()
+		if !same {
+			time.Sleep(200 * time.Millisecond)
+		}
+		return same
+	})
+	return path
+}
+
+func TestToneIsFoundAmongOthers(t *testing.T) {
+	for _, f := range tones {
+		path := writeWAV(t, filepath.Join(t.TempDir(), "tone.wav"), f, 2*time.Second)
+		wantTone(t, path, f, 2*time.Second)
+	}
+}

@@ -1,0 +1,168 @@
+package bench
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/netip"
+	"sync"
+
+	"github.com/emiago/sipgo/sip"
+)
+
+// Answerer takes calls and does with each what its plan says.
+type Answerer struct {
+	*Endpoint
+	plans func(number string) (Plan, bool)
+
+	mu      sync.Mutex
+	results []Result
+}
+
+// NewAnswerer listens. plans finds the plan of a dialled number; numbers
+// without one get 404.
+func NewAnswerer(cfg Config, plans func(number string) (Plan, bool)) (*Answerer, error) {
+	a := &Answerer{Endpoint: newEndpoint(cfg), plans: plans}
+	a.accept = a.invited
+	if err := a.listen(); err != nil {
+		a.Close()
+		return nil, fmt.Errorf("cannot answer on %v: %w", cfg.Local, err)
+	}
+	return a, nil
+}
+
+// Results are the calls that have ended so far.
+func (a *Answerer) Results() []Result {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return append([]Result(nil), a.results...)
+}
+
+// invited begins a call. It runs on the reading goroutine.
+func (a *Answerer) invited(req *sip.Request, l *link) {
+	plan, ok := a.plans(req.Recipient.User)
+	if !ok {
+		a.reply(req, l, sip.StatusNotFound, "No Plan")
+		return
+	}
+	d, err := a.answeringDialog(req, l)
+	if err != nil {
+		a.reply(req, l, sip.StatusBadRequest, "Bad Request")
+		return
+	}
+	c := a.newCall(plan, Answering, l, d)
+	c.invite = req
+	if !a.enter(c) {
+		return
+	}
+	a.working.Go(func() { // ends with the call; Close stops it
+		c.ring()
+		r := c.run(context.Background())
+		a.mu.Lock()
+		a.results = append(a.results, r)
+		a.mu.Unlock()
+	})
+}
+
+// say answers the INVITE and keeps the answer for repeated INVITEs.
+func (c *call) say(status int, phrase string, body []byte) []byte {
+	c.last = c.dialog.respond(c.invite, status, phrase, body)
+	return c.last
+}
+
+// ring is what every call begins with.
+func (c *call) ring() {
+	c.write(c.say(sip.StatusTrying, "Trying", nil))
+	c.write(c.say(sip.StatusRinging, "Ringing", nil))
+	wait := c.result.Ring
+	if c.result.Outcome == Cancelled {
+		wait += c.e.cfg.Timeout
+	}
+	c.enter(ringing, wait)
+}
+
+// ringEnds is when the plan answers or refuses.
+func (c *call) ringEnds() {
+	switch c.result.Outcome {
+	case Answered:
+		if err := c.accept(); err != nil {
+			c.fail(err)
+			c.refuse(sip.StatusNotAcceptableHere, "Not Acceptable Here")
+		}
+	case Busy:
+		c.result.Got = Busy
+		c.refuse(sip.StatusBusyHere, "Busy Here")
+	case Cancelled, Failed:
+		c.fail(fmt.Errorf("%w: no CANCEL came", ErrTimeout))
+		c.refuse(sip.StatusTemporarilyUnavailable, "Temporarily Unavailable")
+	}
+}
+
+func (c *call) refuse(status int, phrase string) {
+	c.result.Status, c.result.Phrase = status, phrase
+	c.insist(c.say(status, phrase, nil), false)
+	c.enter(refusing, c.e.cfg.Timeout)
+}
+
+// accept sends 200 and begins to talk in the same moment.
+func (c *call) accept() error {
+	offered, err := readAudio(c.invite.Body())
+	if err != nil {
+		return err
+	}
+	if c.socket, err = listenRTP(c.link.local.Addr()); err != nil {
+		return err
+	}
+	own, theirs, err := answer(offered, localAddr(c.socket), c.e.cfg.Suites)
+	if err != nil {
+		return err
+	}
+	body, err := own.describe(c.session)
+	if err != nil {
+		return err
+	}
+	var mine crypto
+	if len(own.Keys) > 0 {
+		mine = own.Keys[0]
+	}
+	c.own = own
+	if err := c.prepareAudio(offered, mine, theirs); err != nil {
+		return err
+	}
+	c.insist(c.say(sip.StatusOK, "OK", body), true)
+	c.result.Status, c.result.Phrase, c.result.Got = sip.StatusOK, "OK", Answered
+	c.enter(accepting, c.e.cfg.Timeout)
+	c.startAudio()
+	return nil
+}
+
+// acknowledged ends the wait for ACK.
+func (c *call) acknowledged(req *sip.Request) {
+	if c.invite == nil || req.CSeq().SeqNo != c.invite.CSeq().SeqNo {
+		return
+	}
+	switch c.state {
+	case accepting:
+		c.hush()
+		c.goUp()
+	case refusing:
+		c.hush()
+		c.state = over
+	case inviting, cancelling, ringing, up, leaving, over: // repeated
+	}
+}
+
+// cancelled ends a ringing call (RFC 3261, section 9.2: 200 to the CANCEL,
+// 487 to the INVITE).
+func (c *call) cancelled(req *sip.Request, l *link) {
+	c.reply(req, l, sip.StatusOK, "OK", nil)
+	if c.state != ringing {
+		return
+	}
+	c.result.Got = Cancelled
+	c.refuse(sip.StatusRequestTerminated, "Request Terminated")
+}
+
+func localAddr(c *net.UDPConn) netip.AddrPort {
+	return unmap(c.LocalAddr().(*net.UDPAddr).AddrPort())
+}

@@ -1,0 +1,91 @@
+// Package bench judges a SIP server from outside: it places calls through it
+// with SIP user agents and SRTP endpoints of its own, and counts what arrives.
+//
+// It imports nothing of callseal, so that it cannot share its bugs: SIP is
+// parsed by sipgo, SRTP is pion/srtp.
+//
+// A Caller places calls at a server, an Answerer takes them at the server's
+// other side, a Ledger holds what both ends know together, and a Pair runs a
+// list of Plans over them and reports.
+package bench
+
+import (
+	"fmt"
+	"time"
+)
+
+// Party is one of the two ends of a call.
+type Party uint8
+
+// The parties of a call.
+const (
+	Calling Party = iota
+	Answering
+)
+
+// String is the name of the party in reports.
+func (p Party) String() string {
+	switch p {
+	case Calling:
+		return "caller"
+	case Answering:
+		return "answerer"
+	}
+	return fmt.Sprintf("Party(%d)", uint8(p))
+}
+
+// Other is the opposite end of the call.
+func (p Party) Other() Party { return 1 - p&1 }
+
+// Outcome is how a call shall end, or how it did.
+type Outcome uint8
+
+// The outcomes of a call.
+const (
+	Failed    Outcome = iota // none of those below: see Result.Err
+	Answered                 // 200, audio both ways, BYE
+	Busy                     // 486 by the answerer
+	Cancelled                // CANCEL by the caller while it rings
+)
+
+// String is the name of the outcome in reports.
+func (o Outcome) String() string {
+	switch o {
+	case Failed:
+		return "failed"
+	case Answered:
+		return "answered"
+	case Busy:
+		return "busy"
+	case Cancelled:
+		return "cancelled"
+	}
+	return fmt.Sprintf("Outcome(%d)", uint8(o))
+}
+
+// Plan says what shall happen in one call. Both ends follow the same plan;
+// the answerer finds it by the number that was dialled.
+type Plan struct {
+	ID      uint64        // stamped into every packet; unique in a run
+	Number  string        // user part of the request-URI
+	Outcome Outcome       // Answered, Busy or Cancelled
+	Ring    time.Duration // 180 to the answer, or to the CANCEL
+	Audio   time.Duration // how long each end sends packets
+	EndedBy Party         // who sends BYE
+}
+
+// Result is what one end saw of one call.
+type Result struct {
+	Plan
+	Party   Party
+	Got     Outcome
+	Status  int           // of the final response
+	Phrase  string        // of the final response
+	Setup   time.Duration // INVITE to the first 180; 0 when none came
+	Connect time.Duration // INVITE to 200; 0 when none came
+	Media   Media
+	Err     error // why Got is Failed
+}
+
+// OK tells whether the call went as planned.
+func (r Result) OK() bool { return r.Err == nil && r.Got == r.Outcome }

@@ -1,0 +1,335 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/emiago/sipgo/sip"
+)
+
+// Timers of RFC 3261, section 17.1.1.1.
+const (
+	timerT1 = 500 * time.Millisecond
+	timerT2 = 4 * time.Second
+)
+
+// settle is how long the end that hangs up waits after its last packet, so
+// that what is under way still arrives and counts.
+const settleTime = 300 * time.Millisecond
+
+// grace is how long the other end waits for that BYE.
+const grace = 5 * time.Second
+
+// state is where a call stands.
+//
+//	caller:   inviting ──180/200──> up ──BYE──> leaving ──200──> over
+//	             └──CANCEL──> cancelling ──487──> over
+//	answerer: ringing ──200──> accepting ──ACK──> up ──BYE──> leaving ──> over
+//	             └──486, 487──> refusing ──ACK──> over
+type state uint8
+
+const (
+	inviting state = iota
+	cancelling
+	ringing
+	accepting
+	refusing
+	up
+	leaving
+	over
+)
+
+func (s state) String() string {
+	names := [...]string{"inviting", "cancelling", "ringing", "accepting", "refusing", "up", "leaving", "over"}
+	if int(s) < len(names) {
+		return names[s]
+	}
+	return fmt.Sprintf("state(%d)", uint8(s))
+}
+
+// call is one end of one call. One goroutine runs it.
+type call struct {
+	e      *Endpoint
+	id     string
+	inbox  chan incoming // filled by post, never closed
+	halted chan struct{} // closed by stop
+	once   sync.Once
+	audio  atomic.Pointer[stream]
+
+	// owned by the goroutine in run
+	link     *link
+	dialog   dialog
+	state    state
+	result   Result
+	invite   *sip.Request // sent or received
+	began    time.Time
+	rang     bool // a provisional response came
+	socket   *net.UDPConn
+	own      audio  // what we offered or answered
+	session  uint64 // of our SDP
+	ack      []byte // of the 2xx, to be repeated
+	last     []byte // last response to the INVITE, to be repeated
+	audioEnd time.Time
+
+	alarm   *time.Timer // what it means depends on the state
+	again   *time.Timer // repeats message
+	message []byte      // nil: nothing to repeat
+	wait    time.Duration
+}
+
+func (e *Endpoint) newCall(plan Plan, party Party, l *link, d dialog) *call {
+	c := &call{
+		e: e, id: d.id, dialog: d, link: l, began: time.Now(), session: uint64(rand.Uint32()),
+		inbox: make(chan incoming, 64), halted: make(chan struct{}),
+		alarm: time.NewTimer(time.Hour), again: time.NewTimer(time.Hour),
+		result: Result{Plan: plan, Party: party},
+	}
+	c.again.Stop()
+	return c
+}
+
+// post hands a message to the call. It never blocks the reader; a call that
+// is 64 messages behind loses them, and its peer repeats.
+func (c *call) post(in incoming) {
+	select {
+	case c.inbox <- in:
+	default:
+		c.e.stray.Add(1)
+	}
+}
+
+// stop ends the call from outside.
+func (c *call) stop() { c.once.Do(func() { close(c.halted) }) }
+
+// run lives from the first message to the last and gives the account.
+func (c *call) run(ctx context.Context) Result {
+	done := ctx.Done()
+	for c.state != over {
+		select {
+		case in := <-c.inbox:
+			c.handle(in)
+		case <-c.alarm.C:
+			c.timeout()
+		case <-c.again.C:
+			c.repeat()
+		case <-c.link.lost:
+			c.fail(c.link.err)
+			c.state = over
+		case <-c.halted:
+			c.fail(ErrStopped)
+			c.state = over
+		case <-done:
+			done = nil
+			c.interrupt()
+		}
+	}
+	c.alarm.Stop()
+	c.again.Stop()
+	if s := c.audio.Load(); s != nil {
+		c.result.Media = s.close()
+	} else if c.socket != nil {
+		_ = c.socket.Close()
+	}
+	c.e.leave(c, c.result.Media)
+	return c.result
+}
+
+// fail keeps the first error.
+func (c *call) fail(err error) {
+	if c.result.Err == nil {
+		c.result.Err = err
+		c.result.Got = Failed
+	}
+}
+
+// enter goes to a state and sets the alarm.
+func (c *call) enter(s state, alarm time.Duration) {
+	c.state = s
+	c.alarm.Reset(alarm)
+}
+
+// write sends a message; a dead link ends the call by its own event.
+func (c *call) write(message []byte) {
+	if err := c.link.write(message); err != nil {
+		c.fail(errors.Join(ErrLink, err))
+	}
+}
+
+// insist sends a message and repeats it until hush (RFC 3261, sections
+// 17.1.1.2, 17.1.2.2 and 13.3.1.4). On a connection only final responses to
+// INVITE with 2xx are repeated.
+func (c *call) insist(message []byte, always bool) {
+	c.hush()
+	c.write(message)
+	if always || c.link.proto == UDP {
+		c.message, c.wait = message, timerT1
+		c.again.Reset(c.wait)
+	}
+}
+
+func (c *call) hush() {
+	c.message = nil
+	c.again.Stop()
+}
+
+func (c *call) repeat() {
+	if c.message == nil {
+		return
+	}
+	c.write(c.message)
+	c.wait = min(2*c.wait, timerT2)
+	c.again.Reset(c.wait)
+}
+
+func (c *call) handle(in incoming) {
+	switch m := in.message.(type) {
+	case *sip.Request:
+		m.SetSource(in.link.remote.String())
+		c.request(m, in.link)
+	case *sip.Response:
+		c.response(m, in.at)
+	}
+}
+
+// timeout is what happens when the alarm of a state rings.
+func (c *call) timeout() {
+	switch c.state {
+	case inviting:
+		c.ringTimeout()
+	case ringing:
+		c.ringEnds()
+	case accepting:
+		c.fail(fmt.Errorf("%w: no ACK to 200", ErrTimeout))
+		c.bye()
+	case up:
+		if c.result.EndedBy != c.result.Party {
+			c.fail(ErrNoBye)
+		}
+		c.bye()
+	case cancelling:
+		c.fail(fmt.Errorf("%w: no final response after CANCEL", ErrTimeout))
+		c.state = over
+	case refusing:
+		c.fail(fmt.Errorf("%w: no ACK to %d", ErrTimeout, c.result.Status))
+		c.state = over
+	case leaving:
+		c.fail(fmt.Errorf("%w: BYE", ErrTimeout))
+		c.state = over
+	case over:
+	}
+}
+
+// interrupt ends the call early, but as the protocol wants it.
+func (c *call) interrupt() {
+	c.fail(ErrStopped)
+	switch c.state {
+	case inviting:
+		if c.rang {
+			c.cancel()
+		} // else at the first provisional response (RFC 3261, section 9.1)
+	case up:
+		c.bye()
+	case cancelling, ringing, accepting, refusing, leaving, over:
+	}
+}
+
+// prepareAudio readies the stream that both descriptions agreed on; it
+// receives from now on.
+func (c *call) prepareAudio(remote audio, mine, theirs crypto) error {
+	s, err := newStream(c.result.Plan, c.result.Party, c.socket, remote.Addr, mine, theirs, c.e.cfg.Ledger, c.e.cfg.Latency)
+	if err != nil {
+		return err
+	}
+	c.audio.Store(s)
+	return nil
+}
+
+// startAudio begins to send, and sets when the call shall end.
+func (c *call) startAudio() {
+	c.audioEnd = time.Now().Add(c.result.Audio)
+	c.e.pacer.add(c.audio.Load())
+}
+
+// goUp waits for the end of the audio, and then for the BYE.
+func (c *call) goUp() {
+	left := time.Until(c.audioEnd) + settleTime
+	if c.result.EndedBy != c.result.Party {
+		left += grace
+	}
+	c.enter(up, left)
+}
+
+// bye hangs up.
+func (c *call) bye() {
+	if s := c.audio.Load(); s != nil {
+		s.halt()
+	}
+	c.dialog.cseq++
+	req := c.dialog.request(sip.BYE, c.dialog.cseq, branch(), c.link)
+	c.insist([]byte(req.String()), false)
+	c.enter(leaving, c.e.cfg.Timeout)
+}
+
+// request answers what comes within the call.
+func (c *call) request(req *sip.Request, l *link) {
+	switch req.Method {
+	case sip.INVITE:
+		c.reinvite(req, l)
+	case sip.ACK:
+		c.acknowledged(req)
+	case sip.CANCEL:
+		c.cancelled(req, l)
+	case sip.BYE:
+		c.hungUp(req, l)
+	default:
+		c.reply(req, l, sip.StatusOK, "OK", nil)
+	}
+}
+
+func (c *call) reply(req *sip.Request, l *link, status int, phrase string, body []byte) {
+	if err := l.write(c.dialog.respond(req, status, phrase, body)); err != nil {
+		c.e.cfg.Log.Debug("reply", "error", err)
+	}
+}
+
+// reinvite repeats the last response to the same INVITE, and answers a new
+// one with an unchanged description.
+func (c *call) reinvite(req *sip.Request, l *link) {
+	if c.result.Party == Answering && req.CSeq().SeqNo == c.invite.CSeq().SeqNo {
+		if err := l.write(c.last); err != nil {
+			c.e.cfg.Log.Debug("reply", "error", err)
+		}
+		return
+	}
+	body, err := c.own.describe(c.session)
+	if err != nil {
+		c.reply(req, l, sip.StatusInternalServerError, "Bench Error", nil)
+		return
+	}
+	c.reply(req, l, sip.StatusOK, "OK", body)
+}
+
+// hungUp ends the call when the other side says BYE.
+func (c *call) hungUp(req *sip.Request, l *link) {
+	c.reply(req, l, sip.StatusOK, "OK", nil)
+	if s := c.audio.Load(); s != nil {
+		s.halt()
+	}
+	switch c.state {
+	case leaving: // both at once: our own BYE is answered, too
+	case up, accepting:
+		if left := time.Until(c.audioEnd); left > 0 {
+			c.fail(fmt.Errorf("%w: %v too early", ErrHungUp, left.Round(time.Millisecond)))
+		}
+		c.state = over
+	case inviting, cancelling, ringing, refusing, over:
+		c.fail(fmt.Errorf("%w: BYE while %v", ErrHungUp, c.state))
+		c.state = over
+	}
+}

@@ -1,0 +1,203 @@
+package bench
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/emiago/sipgo/sip"
+)
+
+// Caller places calls at a server, all over one connection.
+type Caller struct {
+	*Endpoint
+	link   *link
+	target Target
+}
+
+// NewCaller connects to the server. The error is a sentence that says whether
+// it is unreachable or its certificate is refused.
+func NewCaller(ctx context.Context, cfg Config, target Target) (*Caller, error) {
+	e := newEndpoint(cfg)
+	l, err := e.dial(ctx, target)
+	if err != nil {
+		e.Close()
+		return nil, err
+	}
+	return &Caller{Endpoint: e, link: l, target: target}, nil
+}
+
+// Place makes one call and returns when it is over. When ctx ends, the call
+// is cancelled or hung up.
+func (a *Caller) Place(ctx context.Context, plan Plan) Result {
+	c := a.newCall(plan, Calling, a.link, a.callingDialog(a.link, plan.Number, a.target))
+	if !a.enter(c) {
+		return Result{Plan: plan, Err: ErrStopped}
+	}
+	if err := c.sendInvite(); err != nil {
+		c.fail(err)
+		c.state = over
+	}
+	return c.run(ctx)
+}
+
+func (c *call) sendInvite() error {
+	var err error
+	if c.socket, err = listenRTP(c.link.local.Addr()); err != nil {
+		return err
+	}
+	if c.own, err = offer(localAddr(c.socket), c.e.cfg.Suites); err != nil {
+		return err
+	}
+	body, err := c.own.describe(c.session)
+	if err != nil {
+		return err
+	}
+	c.dialog.cseq = 1
+	c.invite = c.dialog.request(sip.INVITE, c.dialog.cseq, branch(), c.link)
+	c.invite.AppendHeader(sip.NewHeader("Content-Type", "application/sdp"))
+	c.invite.SetBody(body)
+	c.enter(inviting, c.e.cfg.Timeout)
+	c.insist([]byte(c.invite.String()), false)
+	return nil
+}
+
+// ringTimeout is the caller's alarm before the answer.
+func (c *call) ringTimeout() {
+	switch {
+	case !c.rang:
+		c.fail(fmt.Errorf("%w: INVITE got no response", ErrTimeout))
+		c.state = over
+		return
+	case c.result.Outcome != Cancelled:
+		c.fail(fmt.Errorf("%w: call was not answered", ErrTimeout))
+	}
+	c.cancel()
+}
+
+// cancel takes the INVITE back (RFC 3261, section 9.1: same branch and
+// sequence number).
+func (c *call) cancel() {
+	b, _ := c.invite.Via().Params.Get("branch")
+	req := c.dialog.request(sip.CANCEL, c.invite.CSeq().SeqNo, b, c.link)
+	c.insist([]byte(req.String()), false)
+	c.enter(cancelling, c.e.cfg.Timeout)
+}
+
+// response handles what the server answers.
+func (c *call) response(res *sip.Response, at time.Time) {
+	switch res.CSeq().MethodName {
+	case sip.INVITE:
+		if c.result.Party == Calling && res.CSeq().SeqNo == c.invite.CSeq().SeqNo {
+			c.inviteResponse(res, at)
+		}
+	case sip.CANCEL:
+		if c.state == cancelling && !res.IsProvisional() {
+			c.hush()
+		}
+	case sip.BYE:
+		if c.state == leaving && !res.IsProvisional() {
+			c.state = over
+		}
+	default:
+		c.e.stray.Add(1)
+	}
+}
+
+func (c *call) inviteResponse(res *sip.Response, at time.Time) {
+	switch {
+	case res.IsProvisional():
+		c.provisional(res, at)
+	case res.IsSuccess():
+		c.answered(res, at)
+	default:
+		c.refused(res)
+	}
+}
+
+func (c *call) provisional(res *sip.Response, at time.Time) {
+	if c.state != inviting {
+		return
+	}
+	c.hush()
+	c.rang = true
+	if c.result.Err != nil { // stopped before the first response
+		c.cancel()
+		return
+	}
+	if res.StatusCode <= sip.StatusTrying || c.result.Setup != 0 {
+		return
+	}
+	c.result.Setup = at.Sub(c.began)
+	if c.result.Outcome == Cancelled {
+		c.alarm.Reset(c.result.Ring)
+	} else {
+		c.alarm.Reset(c.result.Ring + c.e.cfg.Timeout)
+	}
+}
+
+// answered takes the 2xx: ACK at once, then audio.
+func (c *call) answered(res *sip.Response, at time.Time) {
+	if c.ack != nil { // repeated (RFC 3261, section 13.2.2.4)
+		c.write(c.ack)
+		return
+	}
+	glare := c.state == cancelling
+	c.hush()
+	c.result.Status, c.result.Phrase, c.result.Connect = res.StatusCode, res.Reason, at.Sub(c.began)
+	err := c.dialog.confirm(res)
+	c.ack = []byte(c.dialog.request(sip.ACK, c.invite.CSeq().SeqNo, branch(), c.link).String())
+	c.write(c.ack)
+	if err == nil {
+		err = c.talk(res.Body())
+	}
+	if err != nil {
+		c.fail(err)
+	}
+	if glare {
+		c.fail(fmt.Errorf("%w: 200 after CANCEL", ErrStatus))
+	}
+	if c.result.Err != nil {
+		c.bye()
+		return
+	}
+	c.result.Got = Answered
+	c.goUp()
+}
+
+// talk begins the audio that the answer describes.
+func (c *call) talk(body []byte) error {
+	remote, err := readAudio(body)
+	if err != nil {
+		return err
+	}
+	mine, theirs, err := settle(c.own, remote)
+	if err != nil {
+		return err
+	}
+	if err := c.prepareAudio(remote, mine, theirs); err != nil {
+		return err
+	}
+	c.startAudio()
+	return nil
+}
+
+// refused takes a final response that is no answer.
+func (c *call) refused(res *sip.Response) {
+	// RFC 3261, section 17.1.1.3: same branch, the response's To.
+	b, _ := c.invite.Via().Params.Get("branch")
+	to := c.dialog.remote
+	c.dialog.remote = *res.To()
+	c.write([]byte(c.dialog.request(sip.ACK, c.invite.CSeq().SeqNo, b, c.link).String()))
+	c.dialog.remote = to
+	c.result.Status, c.result.Phrase = res.StatusCode, res.Reason
+	switch {
+	case res.StatusCode == sip.StatusBusyHere && c.result.Err == nil:
+		c.result.Got = Busy
+	case res.StatusCode == sip.StatusRequestTerminated && c.state == cancelling && c.result.Err == nil:
+		c.result.Got = Cancelled
+	default:
+		c.fail(fmt.Errorf("%w: %d %s", ErrStatus, res.StatusCode, res.Reason))
+	}
+	c.state = over
+}

@@ -35,7 +35,7 @@ var hiddenPrefixes = []string{"ice-", "x-"}
 
 // addressText finds IP addresses in a value. It rather takes a number for an
 // address than the other way round.
-var addressText = regexp.MustCompile(`[0-9]{1,3}(\.[0-9]{1,3}){3}|[0-9A-Fa-f]*::[0-9A-Fa-f]*|([0-9A-Fa-f]{1,4}:){7}`)
+var addressText = regexp.MustCompile(`[0-9]{1,3}(\.[0-9]{1,3}){3}|::|([0-9A-Fa-f]{1,4}:){7}`)
 
 // passes tells whether a line may be written to the other leg.
 func (l line) passes() bool {

@@ -1,6 +1,7 @@
 package sdp
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -92,7 +93,8 @@ func pionConnection(lines []line) *psdp.ConnectionInformation {
 	}
 }
 
-// pionBandwidth reads b= lines with a number, unknown types included.
+// pionBandwidth reads the b= lines of the types that pion/sdp takes back, and
+// private ones.
 func pionBandwidth(lines []line) []psdp.Bandwidth {
 	var all []psdp.Bandwidth
 	for _, l := range lines {
@@ -105,6 +107,9 @@ func pionBandwidth(lines []line) []psdp.Bandwidth {
 			continue
 		}
 		name, experimental := strings.CutPrefix(strings.TrimSpace(name), "X-")
+		if known := []string{"CT", "AS", "TIAS", "RS", "RR"}; !experimental && !slices.Contains(known, name) {
+			continue
+		}
 		all = append(all, psdp.Bandwidth{Experimental: experimental, Type: name, Bandwidth: n})
 	}
 	return all

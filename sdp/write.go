@@ -123,7 +123,11 @@ func (m *media) addRTCP(to Local, mux bool) {
 // refused is the line with port 0 and no attributes, which refuses it (RFC
 // 3264 section 6). Its formats are the offer's, as they do not matter.
 func (m *media) refused() media {
-	return newMedia(m.kindOf, 0, m.proto, m.formats)
+	formats := m.formats
+	if len(formats) == 0 {
+		formats = []string{"0"} // RFC 8866 section 5.14 wants one
+	}
+	return newMedia(m.kindOf, 0, m.proto, formats)
 }
 
 func newMedia(kindOf string, port uint16, proto string, formats []string) media {

@@ -41,6 +41,7 @@ func TestPeersAsteriskToAsterisk(t *testing.T) {
 				Version: 22, Remote: netip.AddrPortFrom(near, 5061), Sealed: row.sealed, Tone: carrierTone})
 			dialer := startAsterisk(t, "dialer", near, ca, asteriskConfig{
 				Version: row.version, Remote: carrier.sip(), Sealed: row.sealed, Tone: dialerTone})
+			wire := listen(t, near)
 			dialer.dial(t, "answered", "101")
 			if status, _ := dialer.result(t, "101"); status != "ANSWER" {
 				t.Errorf("DIALSTATUS %s, want ANSWER", status)
@@ -52,6 +53,11 @@ func TestPeersAsteriskToAsterisk(t *testing.T) {
 			dialer.idle(t)
 			wantTone(t, dialer.heard(t, "answered"), carrierTone, 2*time.Second)
 			wantTone(t, carrier.heard(t, "101"), dialerTone, 2*time.Second)
+			if l := between("dialer to carrier", wire.stop(t), near, far); row.sealed {
+				wantSealed(t, l)
+			} else {
+				wantReadable(t, l, dialerTone, carrierTone)
+			}
 		})
 	}
 }

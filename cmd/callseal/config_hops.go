@@ -56,15 +56,15 @@ func (l *loader) plaintext(place string, raw *rawPlaintext, proto transport.Prot
 	return nil
 }
 
-// source is one prefix of an allow-list and where it stands.
-type source struct {
+// allowed is one prefix of an allow-list and where it stands.
+type allowed struct {
 	prefix netip.Prefix
 	place  string
 }
 
 // sources reads an allow-list of addresses and prefixes.
-func (l *loader) sources(place string, texts []string) []source {
-	var list []source
+func (l *loader) sources(place string, texts []string) []allowed {
+	var list []allowed
 	for i, text := range texts {
 		at := fmt.Sprintf("%s.sources[%d]", place, i)
 		p, err := parsePrefix(text)
@@ -78,7 +78,7 @@ func (l *loader) sources(place string, texts []string) []source {
 			if p.Bits() == 0 {
 				l.warn(at, fault{"everybody may call", "name the addresses that may"})
 			}
-			list = append(list, source{p, at})
+			list = append(list, allowed{p, at})
 		}
 	}
 	return list
@@ -93,7 +93,7 @@ func parsePrefix(text string) (netip.Prefix, error) {
 
 // overlaps refuses an address that belongs to two of a role: the first would
 // get the other's calls.
-func (l *loader) overlaps(list []source) {
+func (l *loader) overlaps(list []allowed) {
 	for i, s := range list {
 		for _, earlier := range list[:i] {
 			if s.prefix.Overlaps(earlier.prefix) {
@@ -104,7 +104,7 @@ func (l *loader) overlaps(list []source) {
 	}
 }
 
-func prefixes(list []source) []netip.Prefix {
+func prefixes(list []allowed) []netip.Prefix {
 	var out []netip.Prefix
 	for _, s := range list {
 		out = append(out, s.prefix)

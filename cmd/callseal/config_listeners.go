@@ -20,7 +20,7 @@ func (l *loader) listeners() {
 		place := fmt.Sprintf("listeners[%d]", i)
 		l.name(place+".name", raw.Name)
 		l.once(names, place+".name", raw.Name)
-		ln := signaling.Listener{Listener: transport.Listener{Name: raw.Name, Role: l.role(place+".role", raw.Role)}}
+		ln := signaling.Listener{Media: sdp.Required, Listener: transport.Listener{Name: raw.Name, Role: l.role(place+".role", raw.Role)}}
 		l.listenAddress(place, raw, &ln.Listener)
 		if ln.Role == transport.Phone {
 			l.phones(place, raw, &ln)
@@ -63,6 +63,7 @@ func (l *loader) listenAddress(place string, raw rawListener, ln *transport.List
 		if clash(ln, &other.Listener) {
 			l.fail(place+".address", fault{fmt.Sprintf("%s is taken by listeners[%d]", raw.Address, i),
 				"give every listener its own address or port: phones and trunks never share one"})
+			break
 		}
 	}
 	if proto == transport.UDP && portCount(l.cfg.Media.Ports) > 0 &&

@@ -27,14 +27,19 @@ func (l *loader) trunks() {
 		{"dialers", transport.Dialer, l.raw.Dialers},
 		{"carriers", transport.Carrier, l.raw.Carriers},
 	} {
-		var all []source
+		var all []allowed
 		for i, raw := range section.raw {
 			place := fmt.Sprintf("%s[%d]", section.key, i)
 			l.name(place+".name", raw.Name)
 			l.once(names, place+".name", raw.Name)
 			list := l.sources(place, raw.Sources)
 			all = append(all, list...)
+			before := len(l.cfg.Certificates)
 			t := l.trunk(place, section.role, raw)
+			for j := range l.cfg.Certificates[before:] { // metrics outlive an index
+				c := &l.cfg.Certificates[before+j]
+				c.Place = section.key + "." + raw.Name + strings.TrimPrefix(c.Place, place)
+			}
 			t.Sources = prefixes(list)
 			l.cfg.Signaling.Table.Trunks = append(l.cfg.Signaling.Table.Trunks, t)
 		}

@@ -64,19 +64,20 @@ func uriTransport(scheme, params string, hasParams bool) (transport.Proto, *faul
 // splitHostPort reads HOST[:PORT] with the brackets of IPv6.
 func splitHostPort(text string, byDefault uint16) (host string, port uint16, ok bool) {
 	host, port = text, byDefault
+	bracketed := strings.HasPrefix(text, "[")
 	if h, p, err := net.SplitHostPort(text); err == nil {
 		n, err := strconv.ParseUint(p, 10, 16)
 		if err != nil || n == 0 {
 			return "", 0, false
 		}
 		host, port = h, uint16(n)
-	} else {
-		host = strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
+	} else if inner, ok := strings.CutSuffix(text, "]"); ok && bracketed {
+		host = inner[1:]
 	}
 	if addr, err := netip.ParseAddr(host); err == nil {
-		return host, port, addr.Is4() || strings.HasPrefix(text, "[")
+		return host, port, addr.Is6() == bracketed
 	}
-	return host, port, isHostname(host)
+	return host, port, !bracketed && isHostname(host)
 }
 
 // isHostname: RFC 1123 section 2.1, and the underscore that people use.

@@ -349,7 +349,9 @@ func (e *Endpoint) leave(c *call, m Media) {
 
 // Figures is what an endpoint shows while it runs.
 type Figures struct {
-	Calls    int // up, or being set up
+	Calls    int // talking, or being set up
+	Talking  int
+	Proto    Proto
 	Media    Media
 	Wire     Wire
 	TLS      string // version of its newest connection; "none"
@@ -361,7 +363,7 @@ type Figures struct {
 // Figures sums up the calls that ended and those that are up.
 func (e *Endpoint) Figures() Figures {
 	e.mu.Lock()
-	f := Figures{Calls: len(e.calls), Media: e.total, TLS: e.tls}
+	f := Figures{Proto: e.cfg.Proto, Calls: len(e.calls), Media: e.total, TLS: e.tls}
 	up := make([]*call, 0, len(e.calls))
 	for _, c := range e.calls {
 		up = append(up, c)
@@ -369,6 +371,7 @@ func (e *Endpoint) Figures() Figures {
 	e.mu.Unlock()
 	for _, c := range up {
 		if s := c.audio.Load(); s != nil {
+			f.Talking++
 			f.Media = f.Media.plus(s.media())
 		}
 	}

@@ -52,7 +52,7 @@ func (r Report) Faults(d Demands) []string {
 		faults = append(faults, fmt.Sprintf("%d of %d calls were not placed", missing, r.Planned))
 	}
 	for party, results := range r.Ends {
-		faults = append(faults, callFaults(Party(party), results)...)
+		faults = append(faults, callFaults(r.Names[party], results)...)
 	}
 	faults = append(faults, r.audioFaults(d)...)
 	for party, sealed := range d.Sealed {
@@ -64,7 +64,7 @@ func (r Report) Faults(d Demands) []string {
 }
 
 // callFaults groups the failed calls of one end by what failed.
-func callFaults(party Party, results []Result) []string {
+func callFaults(end string, results []Result) []string {
 	groups := make(map[string]int)
 	for _, result := range results {
 		switch {
@@ -78,7 +78,7 @@ func callFaults(party Party, results []Result) []string {
 	}
 	var faults []string
 	for _, text := range slices.Sorted(maps.Keys(groups)) {
-		faults = append(faults, fmt.Sprintf("%d of %d calls failed at the %v: %s", groups[text], len(results), party, text))
+		faults = append(faults, fmt.Sprintf("%d of %d calls failed at the %s: %s", groups[text], len(results), end, text))
 	}
 	return faults
 }
@@ -110,7 +110,7 @@ func (r Report) sealFaults(party Party) []string {
 	leg := r.Legs[party]
 	add := func(bad bool, format string, args ...any) {
 		if bad {
-			faults = append(faults, fmt.Sprintf("the %v's leg is not sealed: ", party)+fmt.Sprintf(format, args...))
+			faults = append(faults, fmt.Sprintf("the %s's leg is not sealed: ", r.Names[party])+fmt.Sprintf(format, args...))
 		}
 	}
 	add(leg.TLS == "none", "SIP without TLS")

@@ -69,6 +69,7 @@ type Run struct {
 	Ledger   *Ledger
 	Plans    []Plan
 	Every    time.Duration // between two calls
+	Names    [2]string     // of the parties in reports; default "caller" and "answerer"
 
 	mu      sync.Mutex
 	began   time.Time
@@ -126,7 +127,8 @@ func (r *Run) settle() {
 // Snapshot is what a run shows while it goes on.
 type Snapshot struct {
 	Elapsed                           time.Duration
-	Planned, Placed, Up               int
+	Names                             [2]string // by Party
+	Planned, Placed, Up               int       // Up: ringing or talking
 	Answered, Busy, Cancelled, Failed int
 	Legs                              [2]Figures // by Party
 	Keys, KeysReused                  int
@@ -134,7 +136,12 @@ type Snapshot struct {
 
 // Snapshot may be called at any time.
 func (r *Run) Snapshot() Snapshot {
-	s := Snapshot{Planned: len(r.Plans)}
+	s := Snapshot{Planned: len(r.Plans), Names: r.Names}
+	for i, name := range s.Names {
+		if name == "" {
+			s.Names[i] = Party(i).String()
+		}
+	}
 	s.Legs[Calling] = r.Caller.Figures()
 	if r.Answerer != nil {
 		s.Legs[Answering] = r.Answerer.Figures()

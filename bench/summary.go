@@ -1,0 +1,117 @@
+package bench
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// Summary says in plain words what was measured. Nothing is claimed that was
+// not: where a leg could be read, it says how much of it.
+func (r Report) Summary() []string {
+	lines := []string{fmt.Sprintf("%d calls in %v: %d answered, %d busy, %d cancelled, %d failed.",
+		r.Planned, r.Elapsed.Round(100*time.Millisecond), r.Answered, r.Busy, r.Cancelled, r.Failed)}
+	for party, leg := range r.Legs {
+		lines = append(lines, fmt.Sprintf("The %s's leg: SIP over %s, audio as %s.", r.Names[party], leg.Transport(), leg.Audio()))
+	}
+	m := r.Media()
+	lines = append(lines, fmt.Sprintf("Audio: %d packets sent, %d arrived intact, %d lost (%.2f %%), %d clipped at the start of a call, %d not authentic.",
+		m.Sent, m.Received, m.Lost, 100*r.Loss(), m.Clipped, m.Unauthentic))
+	for party, leg := range r.Legs {
+		lines = append(lines, fmt.Sprintf("One way to the %s: %s.", r.Names[party], leg.Latency))
+	}
+	return append(lines, r.readable(), r.heard(), r.changed())
+}
+
+// Transport is how SIP was carried, like "TLS 1.3" or "udp".
+func (f Figures) Transport() string {
+	if f.TLS != "none" {
+		return f.TLS
+	}
+	return f.Proto.String() + " in the clear"
+}
+
+// Audio is the SRTP suite, or plain RTP.
+func (f Figures) Audio() string {
+	switch {
+	case f.Media.Suite != 0:
+		return "SRTP " + SuiteName(f.Media.Suite)
+	case f.Media.Sent > 0:
+		return "plain RTP"
+	}
+	return "nothing"
+}
+
+// String is the quantiles in ms.
+func (q Quantiles) String() string {
+	if q.Count == 0 {
+		return "nothing measured"
+	}
+	ms := func(d time.Duration) string { return fmt.Sprintf("%.2f", float64(d)/float64(time.Millisecond)) }
+	return fmt.Sprintf("p50 %s ms, p99 %s ms, longest %s ms", ms(q.P50), ms(q.P99), ms(q.Max))
+}
+
+// readable is the sentence about SIP on the wire.
+func (r Report) readable() string {
+	var open []string
+	var total Wire
+	tls := 0
+	for party, leg := range r.Legs {
+		total = total.plus(leg.Wire)
+		if leg.TLS != "none" {
+			tls++
+		}
+		if leg.Wire.Readable > 0 {
+			open = append(open, fmt.Sprintf("%d of %d on the %s's leg",
+				leg.Wire.Readable, leg.Wire.BytesIn+leg.Wire.BytesOut, r.Names[party]))
+		}
+	}
+	const what = "SIP bytes readable on the wire: "
+	switch {
+	case len(open) > 0:
+		return what + strings.Join(open, ", ") + "."
+	case tls == len(r.Legs):
+		return fmt.Sprintf("%snone (TLS on both legs), %d bytes looked through.", what, total.BytesIn+total.BytesOut)
+	}
+	return fmt.Sprintf("%snone found in %d bytes.", what, total.BytesIn+total.BytesOut)
+}
+
+// heard is the sentence about audio on the wire.
+func (r Report) heard() string {
+	var open []string
+	var total uint64
+	for party, leg := range r.Legs {
+		packets := leg.Media.Packets()
+		total += packets
+		if leg.Media.Readable > 0 {
+			open = append(open, fmt.Sprintf("%d of %d on the %s's leg", leg.Media.Readable, packets, r.Names[party]))
+		}
+	}
+	const what = "Audio packets readable on the wire: "
+	if len(open) > 0 {
+		return what + strings.Join(open, ", ") + "."
+	}
+	return fmt.Sprintf("%snone of %d.", what, total)
+}
+
+// Packets is how many crossed this end's sockets, both ways.
+func (m Media) Packets() uint64 {
+	return m.Sent + m.Received + m.Duplicated + m.Unauthentic + m.Foreign
+}
+
+// changed is the sentence about what the server did with packets and keys.
+func (r Report) changed() string {
+	m := r.Media()
+	text := fmt.Sprintf("Between the legs: of %d packets compared, %d had the same bytes on both", m.Same+m.Changed, m.Same)
+	if r.Keys > 0 {
+		text += fmt.Sprintf("; %d SRTP keys, %s used twice", r.Keys, count(r.KeysReused))
+	}
+	return text + "."
+}
+
+func count(n int) string {
+	if n == 0 {
+		return "none"
+	}
+	return fmt.Sprint(n)
+}

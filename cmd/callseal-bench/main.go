@@ -1,0 +1,29 @@
+// Command callseal-bench judges a SIP server from outside: it calls itself
+// through the server and counts what arrives.
+package main
+
+import (
+	"io"
+	"os"
+
+	"github.com/alecthomas/kong"
+)
+
+// commands are the subcommands; the Run method of the chosen one is called.
+type commands struct {
+	Smoke smokeCmd `cmd:"" help:"Place a few calls through a server and prove that they are sealed."`
+}
+
+// output is where a subcommand prints its results.
+type output interface{ io.Writer }
+
+func main() {
+	var c commands
+	ctx := kong.Parse(&c,
+		kong.Name("callseal-bench"),
+		kong.Description("Judges a SIP server from outside, with a caller and an answerer of its own."),
+		kong.UsageOnError(),
+		kong.BindTo(os.Stdout, (*output)(nil)),
+	)
+	ctx.FatalIfErrorf(ctx.Run())
+}

@@ -64,14 +64,15 @@ func (d *Description) read(index int) (Stream, error) {
 
 // isAudio tells whether this is an audio line that is not refused.
 func (m *media) isAudio() bool {
-	return strings.EqualFold(m.kindOf, "audio") && strings.Trim(m.port, "0") != ""
+	port, err := m.rtpPort()
+	return strings.EqualFold(m.kindOf, "audio") && (port != 0 || err != nil)
 }
 
 // rtpPort reads the port of "5004" and "5004/2".
 func (m *media) rtpPort() (uint16, error) {
 	text, _, _ := strings.Cut(m.port, "/")
 	port, err := strconv.ParseUint(text, 10, 16)
-	if err != nil || port == 0 {
+	if err != nil {
 		return 0, syntaxError(m.number, "m= wants a port up to 65535")
 	}
 	return uint16(port), nil

@@ -14,11 +14,12 @@ import (
 
 // asteriskConfig is what testdata/asterisk is filled with.
 type asteriskConfig struct {
-	Version int            // 16: chan_sip; 22: PJSIP
-	Remote  netip.AddrPort // where it sends its calls, and from where it takes some
-	Sealed  bool           // TLS and SDES; else UDP and RTP
-	Tone    tone
-	Ring    int // seconds until an unanswered call of its own is given up, 20 when zero
+	Version    int            // 16: chan_sip; 22: PJSIP
+	Remote     netip.AddrPort // where it sends its calls, and from where it takes some
+	Sealed     bool           // TLS and SDES; else UDP and RTP
+	PlainMedia bool           // RTP although sealed
+	Tone       tone
+	Ring       int // seconds until an unanswered call of its own is given up, 20 when zero
 
 	// Filled in by startAsterisk.
 	Addr                           netip.Addr

@@ -10,6 +10,7 @@ import (
 	"math/big"
 	"net"
 	"net/netip"
+	"os"
 	"path/filepath"
 	"testing"
 	"time"
@@ -78,8 +79,8 @@ func (a *authority) issue(t *testing.T, name string, addr netip.Addr) identity {
 	cert, private := pemText("CERTIFICATE", der), pemText("PRIVATE KEY", secret)
 	return identity{
 		cert: write(t, filepath.Join(a.dir, name+".crt"), cert),
-		key:  write(t, filepath.Join(a.dir, name+".key"), private),
-		both: write(t, filepath.Join(a.dir, name+".pem"), cert+private),
+		key:  secretFile(t, filepath.Join(a.dir, name+".key"), private),
+		both: secretFile(t, filepath.Join(a.dir, name+".pem"), cert+private),
 	}
 }
 
@@ -94,4 +95,14 @@ func newKey(t *testing.T) *ecdsa.PrivateKey {
 
 func pemText(kind string, der []byte) string {
 	return string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}))
+}
+
+// secretFile makes a file that only its owner reads, and has the sweep look for its key.
+func secretFile(t *testing.T, path, text string) string {
+	t.Helper()
+	write(t, path, text)
+	if err := os.Chmod(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
 }

@@ -1,0 +1,118 @@
+package e2e
+
+import (
+	"io"
+	"net"
+	"net/netip"
+	"testing"
+	"time"
+)
+
+// Scenario 5: what is wrong with a remote is said at once, by a log line, a metric and a SIP phrase.
+
+func TestCarrierThatCannotBeTrusted(t *testing.T) {
+	needPeers(t)
+	for _, row := range []struct {
+		name       string
+		otherCA    bool
+		serverName string
+		port       uint16
+		cause      string // label of the metric
+		phrase     string // what Asterisk gets
+		advice     string // what the log tells to change
+	}{
+		{"wrong certificate name", false, "elsewhere.test", 5061, "name_mismatch",
+			"SIP/2.0 503 TLS telco certificate name mismatch", "tls.server_name"},
+		{"unknown CA", true, "", 5061, "unknown_ca",
+			"SIP/2.0 503 TLS telco certificate unknown CA", "tls.ca"},
+		{"no TLS on the port", false, "", 5066, "plaintext_peer",
+			"SIP/2.0 503 TLS telco peer speaks no TLS", "correct the port here, or enable TLS there"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			ca := newAuthority(t, "ca")
+			carrierCA := ca
+			if row.otherCA {
+				carrierCA = newAuthority(t, "other")
+			}
+			sbcAddr := address()
+			carrier := startAsterisk(t, "telco", address(), carrierCA, asteriskConfig{Version: 22, Remote: dialersOf(sbcAddr), Sealed: true, Tone: carrierTone})
+			dialer := startAsterisk(t, "dialer1", address(), ca, asteriskConfig{Version: 16, Remote: dialersOf(sbcAddr), Sealed: true, Tone: dialerTone})
+			s := startSBC(t, sbcAddr, ca, sbcConfig{
+				trunks: []trunk{
+					{role: "dialer", name: "dialer1", remote: dialer.sip(), calls: true},
+					{role: "carrier", name: "telco", remote: netip.AddrPortFrom(carrier.Addr, row.port), serverName: row.serverName},
+				},
+				routes: []string{"dialer telco"},
+			})
+			begin := time.Now()
+			dialer.dial(t, "agent", "101")
+			if status, cause := dialer.result(t, "101"); status != "CONGESTION" || cause != 34 {
+				t.Errorf("DIALSTATUS %s, HANGUPCAUSE %d, want CONGESTION 34", status, cause)
+			}
+			if took := time.Since(begin); took > 3*time.Second {
+				t.Errorf("the call failed after %v, want at once", took)
+			}
+			dialer.logs(t, row.phrase)
+			s.logLine(t, "telco", row.advice)
+			if n := s.metric(t, "callseal_tls_failures_total", `role="carrier"`, `trunk="telco"`, `cause="`+row.cause+`"`); n < 1 {
+				t.Errorf("callseal_tls_failures_total with cause %s is %v", row.cause, n)
+			}
+			if n := s.metric(t, "callseal_calls_total", `outcome="failed"`, `origin="local"`); n != 1 {
+				t.Errorf("callseal_calls_total: %v failed calls of local origin, want 1", n)
+			}
+		})
+	}
+}
+
+func TestPlainOfferWhereSRTPIsRequired(t *testing.T) {
+	needPeers(t)
+	ca := newAuthority(t, "ca")
+	sbcAddr := address()
+	carrier := startAsterisk(t, "telco", address(), ca, asteriskConfig{Version: 22, Remote: dialersOf(sbcAddr), Sealed: true, Tone: carrierTone})
+	dialer := startAsterisk(t, "dialer1", address(), ca, asteriskConfig{Version: 16, Remote: dialersOf(sbcAddr), Sealed: true, PlainMedia: true, Tone: dialerTone})
+	s := startSBC(t, sbcAddr, ca, sbcConfig{
+		trunks: []trunk{
+			{role: "dialer", name: "dialer1", remote: dialer.sip(), calls: true},
+			{role: "carrier", name: "telco", remote: carrier.sip()},
+		},
+		routes: []string{"dialer telco"},
+	})
+	begin := time.Now()
+	dialer.dial(t, "agent", "101")
+	if status, cause := dialer.result(t, "101"); status != "CHANUNAVAIL" || cause != 58 {
+		t.Errorf("DIALSTATUS %s, HANGUPCAUSE %d, want CHANUNAVAIL 58", status, cause)
+	}
+	if took := time.Since(begin); took > 3*time.Second {
+		t.Errorf("the call failed after %v, want at once", took)
+	}
+	dialer.logs(t, "SIP/2.0 488 ")
+	s.logLine(t, "dialer1", "SRTP")
+	if n := s.metric(t, "callseal_media_refused_total", `role="dialer"`, `name="dialer1"`); n != 1 {
+		t.Errorf("callseal_media_refused_total is %v, want 1", n)
+	}
+}
+
+func TestPlainPeerOnTheTLSPort(t *testing.T) {
+	needPeers(t)
+	ca := newAuthority(t, "ca")
+	s := startSBC(t, address(), ca, sbcConfig{
+		trunks: []trunk{{role: "dialer", name: "dialer1", remote: netip.AddrPortFrom(address(), 5061), calls: true}},
+		routes: []string{"phone dialer1"},
+	})
+	conn, err := net.Dial("tcp", s.phones().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }()
+	if _, err := conn.Write([]byte("OPTIONS sip:sbc.test SIP/2.0\r\nVia: SIP/2.0/TCP 127.0.0.1\r\n\r\n")); err != nil {
+		t.Fatal(err)
+	}
+	_ = conn.SetReadDeadline(time.Now().Add(4 * time.Second))
+	if _, err := io.ReadAll(conn); err != nil {
+		t.Errorf("callseal keeps a plain-text peer on its TLS port: %v", err)
+	}
+	s.logLine(t, "phone", "TLS")
+	if n := s.metric(t, "callseal_tls_failures_total", `role="phone"`, `cause="plaintext_peer"`); n != 1 {
+		t.Errorf("callseal_tls_failures_total of plain-text phones is %v, want 1", n)
+	}
+}

@@ -1,0 +1,72 @@
+package e2e
+
+import (
+	"net/netip"
+	"testing"
+	"time"
+)
+
+// Scenarios 2 and 3: an Asterisk calls a carrier, sealed on both legs or with a plain hop that the configuration accepts.
+
+func dialersOf(sbc netip.Addr) netip.AddrPort { return netip.AddrPortFrom(sbc, 5071) }
+
+func TestAsterisk16ToCarrier(t *testing.T) { testAsteriskToCarrier(t, 16) }
+
+func TestAsterisk22ToCarrier(t *testing.T) { testAsteriskToCarrier(t, 22) }
+
+func testAsteriskToCarrier(t *testing.T, version int) {
+	needPeers(t)
+	for _, row := range []struct {
+		name   string
+		sealed bool
+	}{{"TLS and SRTP", true}, {"UDP and RTP", false}} {
+		t.Run(row.name, func(t *testing.T) {
+			h := newHouse(t, version, row.sealed)
+			wire := listen(t, h.dialer.Addr, h.carrier.Addr)
+			h.dialer.dial(t, "agent", "101")
+			if status, cause := h.dialer.result(t, "101"); status != "ANSWER" || cause != 16 {
+				t.Errorf("DIALSTATUS %s, HANGUPCAUSE %d, want ANSWER 16", status, cause)
+			}
+			h.sbc.idle(t)
+			wantTone(t, h.dialer.heard(t, "agent"), carrierTone, 2*time.Second)
+			wantTone(t, h.carrier.heard(t, "101"), dialerTone, 2*time.Second)
+			packets := wire.stop(t)
+			wantSealed(t, with("dialer to callseal", packets, h.dialer.Addr))
+			if leg := with("callseal to carrier", packets, h.carrier.Addr); row.sealed {
+				wantSealed(t, leg)
+			} else {
+				wantReadable(t, leg, dialerTone, carrierTone)
+			}
+			if n := h.sbc.metric(t, "callseal_calls_total", `from="dialer"`, `to="carrier"`, `outcome="answered"`); n != 1 {
+				t.Errorf("callseal_calls_total: %v answered calls, want 1", n)
+			}
+		})
+	}
+}
+
+// house is callseal between a dialer and a carrier.
+type house struct {
+	ca      *authority
+	dialer  *asterisk
+	carrier *asterisk
+	sbc     *sbc
+}
+
+// newHouse starts all three; the carrier is an Asterisk 22.
+func newHouse(t *testing.T, dialerVersion int, sealedCarrier bool) house {
+	t.Helper()
+	h := house{ca: newAuthority(t, "ca")}
+	sbcAddr := address()
+	remote := netip.AddrPortFrom(sbcAddr, 5080)
+	h.carrier = startAsterisk(t, "telco", address(), h.ca, asteriskConfig{Version: 22, Remote: remote, Sealed: sealedCarrier, Tone: carrierTone})
+	h.dialer = startAsterisk(t, "dialer1", address(), h.ca, asteriskConfig{
+		Version: dialerVersion, Remote: dialersOf(sbcAddr), Sealed: true, Tone: dialerTone, Ring: 4})
+	h.sbc = startSBC(t, sbcAddr, h.ca, sbcConfig{
+		trunks: []trunk{
+			{role: "dialer", name: "dialer1", remote: h.dialer.sip(), calls: true},
+			{role: "carrier", name: "telco", remote: h.carrier.sip(), plain: !sealedCarrier},
+		},
+		routes: []string{"dialer telco"},
+	})
+	return h
+}

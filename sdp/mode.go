@@ -67,6 +67,22 @@ func (d Direction) String() string {
 	return fmt.Sprintf("Direction(%d)", uint8(d))
 }
 
+// answering is the direction that may answer offered, as near to d as it can
+// be: who does not send there is not heard here (RFC 3264 section 6.1).
+func (d Direction) answering(offered Direction) Direction {
+	sends := (d == SendRecv || d == SendOnly) && (offered == SendRecv || offered == RecvOnly)
+	hears := (d == SendRecv || d == RecvOnly) && (offered == SendRecv || offered == SendOnly)
+	switch {
+	case sends && hears:
+		return SendRecv
+	case sends:
+		return SendOnly
+	case hears:
+		return RecvOnly
+	}
+	return Inactive
+}
+
 // parseDirection reads an attribute's name.
 func parseDirection(name string) (Direction, bool) {
 	for _, d := range []Direction{SendRecv, SendOnly, RecvOnly, Inactive} {

@@ -1,6 +1,9 @@
 package sdp
 
-import "testing"
+import (
+	"slices"
+	"testing"
+)
 
 func TestModeReadsItsOwnName(t *testing.T) {
 	for _, m := range []Mode{Off, Preferred, Required} {
@@ -21,5 +24,23 @@ func TestUnknownEnumsHaveNames(t *testing.T) {
 	}
 	if got := Direction(9).String(); got != "Direction(9)" {
 		t.Error(got)
+	}
+}
+
+func TestAnsweringDirection(t *testing.T) {
+	// RFC 3264 section 6.1: what may answer each offer.
+	may := map[Direction][]Direction{
+		SendRecv: {SendRecv, SendOnly, RecvOnly, Inactive},
+		SendOnly: {RecvOnly, Inactive},
+		RecvOnly: {SendOnly, Inactive},
+		Inactive: {Inactive},
+	}
+	for offered, allowed := range may {
+		for _, d := range []Direction{SendRecv, SendOnly, RecvOnly, Inactive} {
+			got := d.answering(offered)
+			if !slices.Contains(allowed, got) || slices.Contains(allowed, d) && got != d {
+				t.Errorf("%s is answered with %s instead of %s", offered, got, d)
+			}
+		}
 	}
 }

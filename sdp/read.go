@@ -80,21 +80,32 @@ func (d *Description) readOffered(index int, mode Mode, accept []Suite) (_ Strea
 	return s, 1, nil
 }
 
-// chooseCrypto takes the first crypto line that can be used. Its error tells
-// why each of the others cannot.
+// chooseCrypto takes the first crypto line that can be used, or its twin
+// without MKI: some remotes offer each suite both ways, and an MKI only makes
+// packets longer. Its error tells why none can be used.
 func chooseCrypto(m *media, accept []Suite) (Crypto, error) {
+	var usable []Crypto
 	var faults []error
 	for _, value := range m.cryptos() {
 		c, err := ParseCrypto(value)
 		if err == nil && len(accept) > 0 && !slices.Contains(accept, c.Suite) {
 			err = fmt.Errorf("crypto tag %s: suite %s is not allowed", c.Tag, SuiteName(c.Suite))
 		}
-		if err == nil {
+		if err != nil {
+			faults = append(faults, err)
+			continue
+		}
+		usable = append(usable, c)
+	}
+	if len(usable) == 0 {
+		return Crypto{}, noSuiteError(m, faults)
+	}
+	for _, c := range usable {
+		if c.Suite == usable[0].Suite && c.MKILen == 0 {
 			return c, nil
 		}
-		faults = append(faults, err)
 	}
-	return Crypto{}, noSuiteError(m, faults)
+	return usable[0], nil
 }
 
 // noSuiteError says what is wrong with each of the crypto lines.

@@ -45,6 +45,8 @@ func TestReadOfferSecurity(t *testing.T) {
 		{"crypto of the session", []string{crypto80, savp}, fails(ErrProfile), fails(ErrNoSuite), fails(ErrNoSuite)},
 		{"unusable lines are passed over", []string{savp, cryptoF8, cryptoBad, crypto256, crypto80}, fails(ErrProfile), secure(0, "3"), secure(0, "3")},
 		{"the offer's order counts", []string{savp, crypto32, crypto80}, fails(ErrProfile), secure(0, "2"), secure(0, "2")},
+		{"the twin without MKI", []string{savp, crypto80 + "|2^31|1:4", crypto32, strings.Replace(crypto80, ":1 ", ":7 ", 1)}, fails(ErrProfile), secure(0, "7"), secure(0, "7")},
+		{"MKI and no twin", []string{savp, crypto80 + "|2^31|1:4", crypto32}, fails(ErrProfile), secure(0, "1"), secure(0, "1")},
 		{"twins, SAVP first", []string{savp, crypto80, avp}, plain(1), secure(0, "1"), secure(0, "1")},
 		{"twins, AVP first", []string{avp, savp, crypto80}, plain(0), secure(1, "1"), secure(1, "1")},
 		{"twins, AVP with crypto", []string{avp, crypto32, savp, crypto80}, plain(0), secure(1, "1"), secure(1, "1")},

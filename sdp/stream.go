@@ -58,7 +58,8 @@ func (d *Description) read(index int) (Stream, error) {
 	if s.RTCP, err = m.rtcp(s.RTP); err != nil {
 		return Stream{}, err
 	}
-	s.Direction, s.Held = d.direction(m, addr)
+	s.Direction = d.mediaDirection(index)
+	s.Held = s.Direction == SendOnly || s.Direction == Inactive
 	return s, nil
 }
 
@@ -152,23 +153,18 @@ func (m *media) rtcp(rtp netip.AddrPort) (netip.AddrPort, error) {
 	return netip.AddrPortFrom(rtp.Addr(), rtp.Port()+1), nil
 }
 
-// direction is the m-line's direction, else the session's, else sendrecv. The
-// remote of an unspecified address sends at most (RFC 3264 section 8.4).
-func (d *Description) direction(m *media, addr netip.Addr) (_ Direction, held bool) {
-	dir, ok := findDirection(m.sublines)
+// mediaDirection is the m-line's direction, else the session's, else sendrecv.
+// The remote of an unspecified address sends at most (RFC 3264 section 8.4).
+func (d *Description) mediaDirection(index int) Direction {
+	m := &d.media[index]
+	direction, ok := findDirection(m.sublines)
 	if !ok {
-		dir, _ = findDirection(d.session)
+		direction, _ = findDirection(d.session)
 	}
-	if addr.IsUnspecified() {
-		switch dir {
-		case SendRecv:
-			dir = SendOnly
-		case RecvOnly:
-			dir = Inactive
-		case SendOnly, Inactive:
-		}
+	if addr, err := d.connection(m); err == nil && addr.IsUnspecified() {
+		return direction.answering(RecvOnly)
 	}
-	return dir, dir == SendOnly || dir == Inactive
+	return direction
 }
 
 func findDirection(lines []line) (Direction, bool) {

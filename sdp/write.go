@@ -30,6 +30,7 @@ func WriteOffer(offer *Description, s Stream, to Local, mode Mode, keys []Crypto
 		proto = "RTP/SAVP"
 	}
 	m := offer.audio(s.Index, to, proto, keys)
+	m.addAttribute(s.Direction.String())
 	m.addRTCP(to, false)
 	d.media = []media{m}
 	return d
@@ -38,7 +39,8 @@ func WriteOffer(offer *Description, s Stream, to Local, mode Mode, keys []Crypto
 // WriteAnswer rewrites an answer for the leg that offered. It has the offer's
 // m-lines in their order (RFC 3264 section 6): s's line with the profile as
 // offered, the others with port 0. Codecs, their parameters and the direction
-// are the answer's. key is our own line from NewAnswerKey, nil for plain RTP.
+// are the answer's; a direction that the offer does not admit is narrowed (RFC
+// 3264 section 6.1). key is our own line from NewAnswerKey, nil for plain RTP.
 //
 // Where the answer refuses audio, or key is missing for a stream that is
 // secure, the audio line is refused too.
@@ -56,6 +58,7 @@ func WriteAnswer(offer *Description, s Stream, answer *Description, to Local, ke
 			keys = []Crypto{*key} // one line, RFC 4568 section 5.1.2
 		}
 		a := answer.audio(index, to, m.proto, keys)
+		a.addAttribute(answer.mediaDirection(index).answering(s.Direction).String())
 		a.addRTCP(to, s.Mux)
 		d.media = append(d.media, a)
 	}
@@ -92,7 +95,8 @@ func (d *Description) timing() []line {
 	return lines
 }
 
-// audio makes an audio line of ours from a received one.
+// audio makes an audio line of ours from a received one; its direction and
+// RTCP are still missing.
 func (d *Description) audio(index int, to Local, proto string, keys []Crypto) media {
 	from := &d.media[index]
 	m := newMedia("audio", to.RTP, proto, decimals(from.payloads()))
@@ -101,12 +105,6 @@ func (d *Description) audio(index int, to Local, proto string, keys []Crypto) me
 		m.addAttribute(strings.TrimPrefix(key.Line(), "a="))
 	}
 	m.sublines = append(m.sublines, passing(from.sublines, 'a')...)
-	addr, err := d.connection(from)
-	if err != nil {
-		addr = netip.Addr{}
-	}
-	direction, _ := d.direction(from, addr)
-	m.addAttribute(direction.String())
 	return m
 }
 

@@ -3,6 +3,7 @@ package bench
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"time"
 
 	"github.com/emiago/sipgo/sip"
@@ -201,3 +202,6 @@ func (c *call) refused(res *sip.Response) {
 	}
 	c.state = over
 }
+
+// Local is the address that the calls come from.
+func (a *Caller) Local() netip.AddrPort { return a.link.local }

@@ -197,7 +197,11 @@ func TestInterrupt(t *testing.T) {
 // Close ends what is left, without leaking (TestMain).
 func TestCloseWithCallsUp(t *testing.T) {
 	plan := Plan{ID: 1, Number: "1", Outcome: Answered, Audio: time.Hour}
-	answerer, err := NewAnswerer(Config{Proto: UDP, Local: loopback}, Book{"1": plan}.Find)
+	invited := make(chan struct{})
+	answerer, err := NewAnswerer(Config{Proto: UDP, Local: loopback}, func(string) (Plan, bool) {
+		close(invited)
+		return plan, true
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -207,9 +211,7 @@ func TestCloseWithCallsUp(t *testing.T) {
 	}
 	ended := make(chan Result)
 	go func() { ended <- caller.Place(context.Background(), plan) }()
-	for answerer.Figures().Media.Received == 0 {
-		time.Sleep(time.Millisecond)
-	}
+	<-invited
 	answerer.Close()
 	caller.Close()
 	if r := <-ended; r.OK() {

@@ -1,6 +1,9 @@
 package e2e
 
 import (
+	"net/netip"
+	"regexp"
+	"strings"
 	"testing"
 	"time"
 )
@@ -65,4 +68,34 @@ func testOutcomes(t *testing.T, version int, outcomes []outcome) {
 		wantSealed(t, with("dialer to callseal", packets, h.dialer.Addr))
 		wantSealed(t, with("callseal to carrier", packets, h.carrier.Addr))
 	})
+}
+
+// A carrier's phrase reaches Asterisk as far as VICIdial can store it, and its Q.850 reason as it was.
+func TestCarrierPhrase(t *testing.T) {
+	needPeers(t)
+	ca := newAuthority(t, "ca")
+	sbcAddr := address()
+	carrier := netip.AddrPortFrom(address(), 5060)
+	dialer := startAsterisk(t, "dialer1", address(), ca, asteriskConfig{Version: 16, Remote: dialersOf(sbcAddr), Sealed: true, Tone: dialerTone})
+	s := startSBC(t, sbcAddr, ca, sbcConfig{
+		trunks: []trunk{
+			{role: "dialer", name: "dialer1", remote: dialer.sip(), calls: true},
+			{role: "carrier", name: "telco", remote: carrier, plain: true},
+		},
+		routes: []string{"dialer telco"},
+	})
+	sipp := startSipp(t, "refuse.xml", carrier, "-t", "u1")
+	dialer.dial(t, "agent", "503")
+	if status, cause := dialer.result(t, "503"); status != "CONGESTION" || cause != 42 {
+		t.Errorf("DIALSTATUS %s, HANGUPCAUSE %d, want CONGESTION 42", status, cause)
+	}
+	sipp.wantSuccess(t)
+	dialer.logs(t, "SIP/2.0 503 CPS limit ")
+	dialer.logs(t, "Reason: Q.850;cause=42;")
+	if answer := regexp.MustCompile(`SIP/2\.0 503 (.*)`).FindStringSubmatch(read(t, dialer.fullLog())); !regexp.MustCompile(`^[A-Za-z0-9 ._]{1,50}$`).MatchString(strings.TrimSpace(answer[1])) {
+		t.Errorf("the phrase %q is more than VICIdial can store", answer[1])
+	}
+	if n := s.metric(t, "callseal_calls_total", `origin="carrier"`, `outcome="rejected"`); n != 1 {
+		t.Errorf("callseal_calls_total: %v calls rejected by the carrier, want 1", n)
+	}
 }

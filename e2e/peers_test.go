@@ -61,3 +61,12 @@ func TestPeersAsteriskToAsterisk(t *testing.T) {
 		})
 	}
 }
+
+func TestPeersSippToAsterisk(t *testing.T) {
+	needPeers(t)
+	ca := newAuthority(t, "ca")
+	a := startAsterisk(t, "dialer", address(), ca, asteriskConfig{
+		Version: 22, Remote: netip.AddrPortFrom(phoneAddr, 5061), Sealed: true, Tone: dialerTone})
+	local := netip.AddrPortFrom(phoneAddr, freePort(t))
+	startSipp(t, "plain_offer.xml", local, sippTLS(t, ca, a.sip())...).wantSuccess(t)
+}

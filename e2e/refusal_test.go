@@ -4,6 +4,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 )
@@ -64,7 +65,25 @@ func TestCarrierThatCannotBeTrusted(t *testing.T) {
 	}
 }
 
-func TestPlainOfferWhereSRTPIsRequired(t *testing.T) {
+func TestPlainOfferOfPhoneWhereSRTPIsRequired(t *testing.T) {
+	needPeers(t)
+	ca := newAuthority(t, "ca")
+	s := startSBC(t, address(), ca, sbcConfig{
+		trunks: []trunk{{role: "dialer", name: "dialer1", remote: netip.AddrPortFrom(address(), 5061), calls: true}},
+		routes: []string{"phone dialer1"},
+	})
+	local := netip.AddrPortFrom(phoneAddr, freePort(t))
+	startSipp(t, "plain_offer.xml", local, sippTLS(t, ca, s.phones())...).wantSuccess(t)
+	if trace := read(t, sippMessages(t)); !strings.Contains(trace, "SIP/2.0 488 ") || !strings.Contains(trace, "SRTP") {
+		t.Errorf("the phrase does not tell that SRTP is missing:\n%s", trace)
+	}
+	s.logLine(t, "phones", "SRTP")
+	if n := s.metric(t, "callseal_media_refused_total", `role="phone"`, `name="phones"`); n != 1 {
+		t.Errorf("callseal_media_refused_total is %v, want 1", n)
+	}
+}
+
+func TestPlainOfferOfDialerWhereSRTPIsRequired(t *testing.T) {
 	needPeers(t)
 	ca := newAuthority(t, "ca")
 	sbcAddr := address()

@@ -3,6 +3,7 @@
 #
 #   Asterisk 16 (bullseye), Asterisk 22 and sipp 3.8 (sid): unpacked privately, nothing of them is installed
 #   baresip, tcpdump, dockerd and debootstrap (bookworm):   installed, without starting any daemon
+#   a bare bookworm as a tar file, for the base images of the container test
 #
 # Everything that was downloaded stays in ${CALLSEAL_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/callseal}/peers, so that a
 # second run takes seconds. Bullseye is frozen, but sid drifts: the packages of the first run are kept until that folder is removed.
@@ -126,6 +127,22 @@ install_here() (
 	have_commands || fail "installed, but one of $commands is missing"
 )
 
+# rootfs: a small bookworm as a tar file, from which the container test makes the base images that it cannot pull.
+rootfs() (
+	tar=$cache/bookworm.tar
+	if [ -e "$tar" ]; then
+		say "root file system: already made"
+		return
+	fi
+	say "root file system: making"
+	rm -rf "$cache/rootfs"
+	quietly debootstrap --variant=minbase --include=ca-certificates bookworm "$cache/rootfs" "$(mirror)" || fail "debootstrap failed; see above"
+	rm -rf "$cache"/rootfs/var/cache/apt/* "$cache"/rootfs/var/lib/apt/lists/* "$cache"/rootfs/dev/*
+	tar --create --file "$tar.new" --one-file-system --directory "$cache/rootfs" .
+	mv "$tar.new" "$tar"
+	rm -rf "$cache/rootfs"
+)
+
 [ "$(id -u)" = 0 ] || fail "run this as root: it installs packages"
 [ "$(dpkg --print-architecture 2>/dev/null)" = amd64 ] || fail "this needs a Debian machine on amd64"
 mkdir -p "$cache"
@@ -136,6 +153,7 @@ fi
 unpack bullseye asterisk
 unpack sid asterisk sip-tester
 install_here
+rootfs
 echo "$version" >"$stamp"
 rm -f "$cache/log"
 say "all installed in $cache"

@@ -22,6 +22,10 @@ func (versionCmd) Run(out output) error {
 	return err
 }
 
+// revision is set by the linker where the build sees no repository, as in the
+// container image.
+var revision = "unknown"
+
 // build is what the tool chain recorded about this binary.
 type build struct {
 	Version, Revision, Go string
@@ -34,7 +38,7 @@ func (b build) String() string {
 // buildVersion reads the build information that the Go tool chain embeds.
 // What it does not tell is "unknown".
 func buildVersion() build {
-	b := build{Version: "unknown", Revision: "unknown", Go: "unknown"}
+	b := build{Version: "unknown", Revision: revision, Go: "unknown"}
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return b

@@ -59,12 +59,6 @@ func (d *decoder) warn(place string, f fault) {
 	d.report.warnings = append(d.report.warnings, problem{f, d.line(place), place})
 }
 
-// has tells whether the document has a key at place.
-func (d *decoder) has(place string) bool {
-	_, ok := d.lines[place]
-	return ok
-}
-
 // line is the line of place, or of the nearest thing around it.
 func (d *decoder) line(place string) int {
 	for place != "" {
@@ -132,14 +126,10 @@ func (d *decoder) list(node ast.Node, place string, into reflect.Value) {
 	into.Set(reflect.MakeSlice(into.Type(), len(seq.Values), len(seq.Values)))
 	for i, item := range seq.Values {
 		at := fmt.Sprintf("%s[%d]", place, i)
-		d.lines[at] = firstLine(item)
+		d.lines[at] = item.GetToken().Position.Line
 		d.value(item, at, into.Index(i))
 	}
 }
-
-// firstLine is where a list's item begins; the token of a block mapping is its
-// first colon.
-func firstLine(node ast.Node) int { return node.GetToken().Position.Line }
 
 func (d *decoder) scalar(node ast.Node, place string, into reflect.Value) {
 	text, ok := scalarText(node)

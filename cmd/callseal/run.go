@@ -172,7 +172,9 @@ func awaitEnd(ctx context.Context, signals <-chan os.Signal, drain func(context.
 	case s := <-signals:
 		log.Info("stopping at once", "signal", s.String())
 		cancel()
-		<-drained
+		if err := <-drained; err != nil {
+			log.Debug("drain was cut short", "error", err)
+		}
 	}
 }
 

@@ -1,0 +1,45 @@
+GO    ?= go
+# Everything but the tests against real peers.
+UNITS  = $(shell $(GO) list ./... | grep -v /e2e)
+# How long each fuzz target runs.
+FUZZTIME ?= 60s
+IMAGE ?= callseal
+
+.PHONY: help build demo peers test check lint race fuzz image clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+build: ## both binaries into bin/
+	CGO_ENABLED=0 $(GO) build -trimpath -o bin/ ./cmd/...
+
+demo: ## TLS+SRTP calls through callseal between built-in endpoints
+	$(GO) run ./cmd/callseal demo
+
+peers: ## install the peers of the end-to-end tests (root, Debian 12)
+	e2e/peers/install.sh
+
+test: peers ## all tests, those against real peers too
+	CALLSEAL_REQUIRE_PEERS=1 $(GO) test -p 1 -timeout 30m ./...
+
+check: lint ## what to run before a commit: format, vet, lint, unit tests
+	$(GO) test -timeout 5m $(UNITS)
+
+lint: ## gofmt, go vet, golangci-lint
+	@unformatted="$$(gofmt -l cmd signaling media sdp bench e2e)"; \
+		[ -z "$$unformatted" ] || { echo "not gofmt'ed: $$unformatted"; exit 1; }
+	$(GO) vet ./...
+	"$$(.ci/tools.sh)/golangci-lint" run ./...
+
+race: ## unit tests under the race detector
+	$(GO) test -race -timeout 20m $(UNITS)
+
+fuzz: ## every fuzz target for FUZZTIME
+	.ci/fuzz.sh $(FUZZTIME)
+
+image: ## the container image
+	docker build --tag $(IMAGE) --build-arg REVISION="$$(git rev-parse HEAD)" \
+		--build-arg GOPROXY="$$($(GO) env GOPROXY)" --build-arg GOSUMDB="$$($(GO) env GOSUMDB)" .
+
+clean: ## what the targets above made here; the cache of peers and tools stays
+	rm -rf bin

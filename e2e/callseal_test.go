@@ -207,13 +207,16 @@ func (s *sbc) idle(t *testing.T) {
 	eventually(t, "callseal has no call", func() bool { return s.metric(t, "callseal_calls_active") == 0 })
 }
 
+// buildDir holds the binary, empty until build was called; TestMain removes it.
+var buildDir string
+
 // build makes the binary, once for the whole run.
 var build = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "callseal-e2e")
-	if err != nil {
+	var err error
+	if buildDir, err = os.MkdirTemp("", "callseal-e2e"); err != nil {
 		return "", err
 	}
-	binary := filepath.Join(dir, "callseal")
+	binary := filepath.Join(buildDir, "callseal")
 	out, err := exec.Command("go", "build", "-o", binary, "../cmd/callseal").CombinedOutput()
 	if err != nil {
 		return "", fmt.Errorf("%w\n%s", err, out)

@@ -12,6 +12,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 )
@@ -97,10 +98,21 @@ func pemText(kind string, der []byte) string {
 	return string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}))
 }
 
+// pemWidth is the length of a full line of base64 in PEM.
+const pemWidth = 64
+
 // secretFile makes a file that only its owner reads, and has the sweep look for its key.
 func secretFile(t *testing.T, path, text string) string {
 	t.Helper()
 	write(t, path, text)
+	if block, rest := pem.Decode([]byte(text)); block != nil && block.Type != "PRIVATE KEY" {
+		text = string(rest)
+	}
+	for line := range strings.Lines(text) {
+		if line = strings.TrimSpace(line); len(line) == pemWidth {
+			collected.secret(line, "a TLS key")
+		}
+	}
 	if err := os.Chmod(path, 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -19,9 +19,13 @@ import (
 // TestMain runs the tests, then looks through all that callseal wrote meanwhile for secrets.
 func TestMain(m *testing.M) {
 	code := m.Run()
+	fmt.Println(collected.summary())
 	if err := collected.sweep(); err != nil {
 		fmt.Fprintf(os.Stderr, "--- FAIL: sweep for secrets\n%v\n", err)
 		code = max(code, 1)
+	}
+	if buildDir != "" {
+		_ = os.RemoveAll(buildDir)
 	}
 	if err := goleak.Find(); err != nil {
 		fmt.Fprintf(os.Stderr, "--- FAIL: goroutines left\n%v\n", err)

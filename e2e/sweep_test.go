@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"testing"
 )
 
 // collected is what callseal wrote during the whole run, and the secrets that it must not have written.
@@ -48,6 +49,13 @@ func (c *collection) add(name, body string) {
 	c.texts = append(c.texts, text{name, body})
 }
 
+// summary says what there was to look through.
+func (c *collection) summary() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return fmt.Sprintf("sweep: %d logs and pages of callseal, %d keys that may not be in them", len(c.texts), len(c.secrets))
+}
+
 // sweep looks for secrets in all that was collected. The error names places, never a secret.
 func (c *collection) sweep() error {
 	c.mu.Lock()
@@ -79,4 +87,28 @@ func (c *collection) shows(line string) string {
 		}
 	}
 	return ""
+}
+
+func TestSweepFindsWhatMustNotBeThere(t *testing.T) {
+	const key = "WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz"
+	for _, row := range []struct {
+		name, line string
+		found      bool
+	}{
+		{"an inline key", "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:REDACTED", true},
+		{"a key that a peer had", "key=" + key, true},
+		{"a private key", "-----BEGIN PRIVATE KEY-----", true},
+		{"an honest line", "call answered suite=AES_CM_128_HMAC_SHA1_80", false},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			var c collection
+			c.learn("a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:" + key + "|2^31")
+			c.add("log", "first line\n"+row.line+"\n")
+			if err := c.sweep(); (err != nil) != row.found {
+				t.Errorf("sweep says %v, want found %v", err, row.found)
+			} else if err != nil && strings.Contains(err.Error(), key) {
+				t.Errorf("sweep shows the key: %v", err)
+			}
+		})
+	}
 }

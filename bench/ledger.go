@@ -51,11 +51,11 @@ func (l *Ledger) enter(id uint64, party Party, keys ...key) (own, other *trail) 
 		if len(k) == 0 {
 			continue
 		}
-		print := sha256.Sum256(k)
-		if _, known := l.keys[print]; known {
+		sum := sha256.Sum256(k)
+		if _, known := l.keys[sum]; known {
 			l.reused++
 		}
-		l.keys[print] = struct{}{}
+		l.keys[sum] = struct{}{}
 	}
 	a := l.accounts[id]
 	if a == nil {

@@ -7,7 +7,7 @@ const seenWindow = 4096
 // receiving goroutine.
 type seen struct {
 	bits           [seenWindow / 64]uint64
-	any            bool
+	some           bool
 	first, highest uint64
 	unique         uint64
 	duplicated     uint64 // repeats, and what is older than the window
@@ -17,8 +17,8 @@ type seen struct {
 // add notes one packet.
 func (s *seen) add(seq uint64) {
 	switch {
-	case !s.any:
-		s.any, s.first, s.highest = true, seq, seq
+	case !s.some:
+		s.some, s.first, s.highest = true, seq, seq
 	case seq > s.highest:
 		s.advance(seq)
 	case s.highest-seq >= seenWindow || s.has(seq):
@@ -52,7 +52,7 @@ func (s *seen) advance(seq uint64) {
 // before the first one that came (clipped) and the others (lost). sent 0
 // means that only gaps are known.
 func (s *seen) missing(sent uint64) (clipped, lost uint64) {
-	if !s.any {
+	if !s.some {
 		return 0, sent
 	}
 	sent = max(sent, s.highest+1)

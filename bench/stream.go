@@ -212,7 +212,7 @@ func (s *stream) count(wire, scratch []byte, now int64) {
 		s.counts.Foreign++
 		return
 	}
-	if !s.seen.any {
+	if !s.seen.some {
 		s.counts.FirstPacket = time.Duration(now - s.from)
 	}
 	s.seen.add(got.seq)
@@ -231,7 +231,7 @@ func (s *stream) halt() { s.halted.Store(true) }
 func (s *stream) done() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.seen.any && s.seen.highest+1 >= s.total
+	return s.seen.some && s.seen.highest+1 >= s.total
 }
 
 // media is the account so far.

@@ -31,6 +31,9 @@ type Listener struct {
 	Suites  []sdp.Suite
 }
 
+// mayCall tells whether a phone at addr is allowed in.
+func (l *Listener) mayCall(addr netip.Addr) bool { return trunk.Contains(l.Sources, addr) }
+
 // MediaAddresses are where RTP is received, and what SDP says of it. V6 is
 // the zero Addr where there is no IPv6.
 type MediaAddresses struct {

@@ -1,9 +1,36 @@
 package signaling
 
-import "github.com/prometheus/client_golang/prometheus"
+import (
+	"github.com/prometheus/client_golang/prometheus"
 
-// Metrics counts calls. The zero of it is not usable; see NewMetrics.
-type Metrics struct{}
+	"callseal/signaling/call"
+	"callseal/signaling/transport"
+)
 
-// NewMetrics registers the call metrics, and those of the transport below.
-func NewMetrics(reg prometheus.Registerer) *Metrics { return &Metrics{} }
+// Metrics are those of the server and of the rooms below it. The zero of it
+// counts nothing.
+type Metrics struct {
+	transport *transport.Metrics
+	calls     *call.Metrics
+	refused   *prometheus.CounterVec
+}
+
+// NewMetrics registers them.
+func NewMetrics(reg prometheus.Registerer) *Metrics {
+	m := &Metrics{
+		transport: transport.NewMetrics(reg),
+		calls:     call.NewMetrics(reg),
+		refused: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "callseal_requests_refused_total",
+			Help: "Requests answered with a refusal before they became a call, by the role of the listener and cause.",
+		}, []string{"role", "cause"}),
+	}
+	reg.MustRegister(m.refused)
+	return m
+}
+
+func (m *Metrics) refuse(role transport.Role, cause string) {
+	if m.refused != nil {
+		m.refused.WithLabelValues(role.String(), cause).Inc()
+	}
+}

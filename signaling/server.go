@@ -1,41 +1,219 @@
-// Package signaling is the Server: it owns the SIP endpoint, the calls and
-// their media sessions.
+// Package signaling is the Server: it owns the SIP endpoint, decides what
+// becomes of each request, and owns the calls.
 package signaling
 
 import (
 	"context"
-	"errors"
 	"log/slog"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/emiago/sipgo/sip"
 
 	"callseal/media"
+	"callseal/signaling/call"
+	"callseal/signaling/transport"
 )
+
+// hangUpTime is how long Run waits for the answers to its last BYEs.
+const hangUpTime = 2 * time.Second
 
 // Server takes calls in on its listeners and places them on its trunks.
 type Server struct {
-	cfg Config
-	log *slog.Logger
+	// Never mutated after New.
+	cfg       Config
+	limits    Limits
+	listeners map[string]*Listener
+	endpoint  *transport.Endpoint
+	house     call.House
+	log       *slog.Logger
+	metrics   *Metrics
+
+	draining atomic.Bool
+	running  sync.WaitGroup // the goroutines of the calls; Run waits for them
+
+	mu    sync.Mutex // guards what follows
+	calls map[call.Key]*call.Call
+	// invites finds an INVITE that came twice, by different ways (RFC 3261
+	// section 8.2.2.2).
+	invites map[call.Invite]*call.Call
+	idle    chan struct{} // closed and replaced when the last call is gone
 }
 
 // New binds the listeners. The error names the listener that could not be
-// bound.
+// bound. A nil metrics counts nothing.
 func New(cfg Config, relay *media.Relay, log *slog.Logger, metrics *Metrics) (*Server, error) {
-	return nil, errors.New("not built yet")
+	if metrics == nil {
+		metrics = &Metrics{}
+	}
+	s := &Server{
+		cfg:       cfg,
+		limits:    cfg.Limits.withDefaults(),
+		listeners: make(map[string]*Listener),
+		log:       log,
+		metrics:   metrics,
+		calls:     make(map[call.Key]*call.Call),
+		invites:   make(map[call.Invite]*call.Call),
+		idle:      make(chan struct{}),
+	}
+	tc := transport.Config{
+		Limits: cfg.Transport, Handler: s, Log: log, Metrics: metrics.transport, UserAgent: cfg.UserAgent,
+	}
+	for i := range cfg.Listeners {
+		l := &cfg.Listeners[i]
+		s.listeners[l.Name] = l
+		tc.Listeners = append(tc.Listeners, l.Listener)
+	}
+	endpoint, err := transport.New(tc)
+	if err != nil {
+		return nil, err
+	}
+	s.endpoint = endpoint
+	s.house = call.House{
+		Endpoint: endpoint, Relay: relay, MediaAddress: s.mediaAddress,
+		Ring: s.limits.Ring, Length: s.limits.Duration,
+		UserAgent: cfg.UserAgent, Log: log, Metrics: metrics.calls, Forget: s.forget,
+	}
+	return s, nil
 }
 
-// Run serves until ctx ends, then ends the calls that are left and returns.
-func (s *Server) Run(ctx context.Context) error { return nil }
+// mediaAddress gives the relay's address for a leg of IPv6 or IPv4; where
+// only one of the two is configured, that one.
+func (s *Server) mediaAddress(v6 bool) (bind, advertise netip.Addr) {
+	m := s.cfg.Media
+	if (v6 && m.V6.IsValid()) || !m.V4.IsValid() {
+		bind, advertise = m.V6, m.AdvertiseV6
+	} else {
+		bind, advertise = m.V4, m.AdvertiseV4
+	}
+	if !advertise.IsValid() {
+		advertise = bind
+	}
+	return bind, advertise
+}
+
+// Run serves until ctx ends, then hangs up the calls that are left and
+// returns.
+func (s *Server) Run(ctx context.Context) error {
+	serving, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	failed := make(chan error, 1)
+	go func() { failed <- s.endpoint.Run(serving) }() // waited for below
+	select {
+	case err := <-failed:
+		s.each((*call.Call).Kill)
+		s.running.Wait()
+		return err
+	case <-ctx.Done():
+	}
+	s.draining.Store(true)
+	s.each(func(c *call.Call) { c.End("SBC is shutting down") })
+	gone, cancel := context.WithTimeout(context.WithoutCancel(ctx), hangUpTime)
+	defer cancel()
+	_ = s.waitIdle(gone)
+	stop()
+	err := <-failed
+	s.each((*call.Call).Kill)
+	s.running.Wait()
+	return err
+}
 
 // Ready is closed once every listener accepts.
-func (s *Server) Ready() <-chan struct{} { return nil }
+func (s *Server) Ready() <-chan struct{} { return s.endpoint.Ready() }
+
+// Addr is where a listener is bound, by its name.
+func (s *Server) Addr(listener string) netip.AddrPort { return s.endpoint.Addr(listener) }
 
 // Drain refuses new calls with 503 and returns when no call is left or ctx
 // ends.
-func (s *Server) Drain(ctx context.Context) error { return nil }
+func (s *Server) Drain(ctx context.Context) error {
+	s.draining.Store(true)
+	return s.waitIdle(ctx)
+}
 
-// Draining tells whether Drain was called.
-func (s *Server) Draining() bool { return false }
+// Draining tells whether new calls are refused.
+func (s *Server) Draining() bool { return s.draining.Load() }
 
 // Calls is the number of calls that are up or being set up.
-func (s *Server) Calls() int { return 0 }
+func (s *Server) Calls() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.calls) / keysPerCall
+}
 
-// Endpoint addresses, for tests and the demo.
+// keysPerCall is how often a call stands in the table: once for each leg.
+const keysPerCall = 2
+
+func (s *Server) waitIdle(ctx context.Context) error {
+	s.mu.Lock()
+	idle, n := s.idle, len(s.calls)
+	s.mu.Unlock()
+	if n == 0 {
+		return nil
+	}
+	select {
+	case <-idle:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// each visits every call once.
+func (s *Server) each(visit func(*call.Call)) {
+	s.mu.Lock()
+	calls := make([]*call.Call, 0, len(s.calls)/keysPerCall)
+	for key, c := range s.calls {
+		if key == c.Keys()[0] {
+			calls = append(calls, c)
+		}
+	}
+	s.mu.Unlock()
+	for _, c := range calls {
+		visit(c)
+	}
+}
+
+// start registers a call and gives it its goroutine.
+func (s *Server) start(c *call.Call) {
+	s.mu.Lock()
+	for _, key := range c.Keys() {
+		s.calls[key] = c
+	}
+	s.invites[c.Invite()] = c
+	s.mu.Unlock()
+	s.running.Add(1)
+	go func() { // waited for by Run
+		defer s.running.Done()
+		c.Run()
+	}()
+}
+
+func (s *Server) forget(c *call.Call) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, key := range c.Keys() {
+		delete(s.calls, key)
+	}
+	delete(s.invites, c.Invite())
+	if len(s.calls) == 0 {
+		close(s.idle)
+		s.idle = make(chan struct{})
+	}
+}
+
+func (s *Server) find(callID, tag string) *call.Call {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.calls[call.Key{CallID: callID, Tag: tag}]
+}
+
+// merges tells whether a call that is up came from a copy of this INVITE
+// under another branch.
+func (s *Server) merges(req *sip.Request) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.invites[call.InviteOf(req)] != nil
+}

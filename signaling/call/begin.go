@@ -1,0 +1,304 @@
+package call
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"strings"
+
+	"github.com/emiago/sipgo/sip"
+
+	"callseal/media"
+	"callseal/sdp"
+	"callseal/signaling/dialog"
+	"callseal/signaling/header"
+	"callseal/signaling/transport"
+)
+
+// begin sets the call up as far as B's INVITE. Whatever fails here is
+// answered, and the call is over.
+func (c *Call) begin() {
+	invite := c.inA.Request()
+	d, err := dialog.Answering(invite, c.a.tag)
+	if err != nil {
+		c.fail(400, "INVITE without a Contact")
+		return
+	}
+	c.a.dialogs[d.ID().Remote] = d
+	if err := c.negotiation.readOffer(invite.Body()); err != nil {
+		phrase, cause, advice := fault(c.a.party, err)
+		c.house.Metrics.mediaRefused(c.a.party, cause)
+		c.house.Log.Warn("call refused: "+phrase, "call", c.id, "leg", c.a.party.Name, "cause", cause, "error", err, "advice", advice)
+		c.fail(488, phrase)
+		return
+	}
+	if err := c.openMedia(d); err != nil {
+		c.house.Log.Error("call refused: no media session", "call", c.id, "error", err)
+		c.fail(503, mediaPhrase(err))
+		return
+	}
+	c.inviteB, err = c.buildInvite()
+	if err != nil {
+		c.house.Log.Error("call refused: cannot write the offer", "call", c.id, "leg", c.b.party.Name, "error", err)
+		c.fail(503, "SBC cannot make an offer")
+		return
+	}
+	c.callB()
+	for _, a := range c.machine.start() {
+		c.act(a)
+	}
+}
+
+// fail answers an INVITE that never reached B: a 4xx is A's fault, a 5xx
+// ours.
+func (c *Call) fail(code int, phrase string) {
+	if code < 500 {
+		c.summary.end(c.a.party.Name, phrase, originOf(c.a.party))
+		c.summary.outcome = Refused
+	}
+	c.summary.end("callseal", phrase, originLocal)
+	c.refuse(code, phrase)
+	c.machine.finish()
+}
+
+func mediaPhrase(err error) string {
+	switch {
+	case errors.Is(err, media.ErrNoPorts):
+		return "SBC out of media ports"
+	case errors.Is(err, media.ErrNoDescriptors):
+		return "SBC out of file descriptors"
+	}
+	return "SBC media fault"
+}
+
+// openMedia binds the ports of both legs and tells the relay where A is.
+func (c *Call) openMedia(d *dialog.Dialog) error {
+	bindA, showA := c.house.MediaAddress(c.negotiation.stream.RTP.Addr().Is6())
+	host, _ := netip.ParseAddr(c.b.party.Trunk.Target.Host)
+	bindB, showB := c.house.MediaAddress(host.Is6() && !host.Is4In6())
+	session, err := c.house.Relay.Open(bindA, bindB)
+	if err != nil {
+		return err
+	}
+	c.session = session
+	rtpA, rtcpA := session.Local(media.A)
+	rtpB, rtcpB := session.Local(media.B)
+	if err := c.negotiation.locate(
+		endpoint{showA, rtpA.Port(), rtcpA.Port()},
+		endpoint{showB, rtpB.Port(), rtcpB.Port()},
+	); err != nil {
+		return err
+	}
+	return session.Set(media.A, c.negotiation.remoteA())
+}
+
+// buildInvite makes B's INVITE. What it carries of A is what header lets
+// cross and the two numbers; every identifier is our own.
+func (c *Call) buildInvite() (*sip.Request, error) {
+	body, err := c.negotiation.offerB()
+	if err != nil {
+		return nil, err
+	}
+	theirs := c.inA.Request()
+	target := c.b.party.Trunk.Target
+	uri := sip.Uri{Scheme: "sip", User: theirs.Recipient.User, Host: target.Host, Port: int(target.Port), UriParams: sip.NewParams()}
+	if target.Proto != transport.UDP {
+		uri.UriParams.Add("transport", target.Proto.String())
+	}
+	req := sip.NewRequest(sip.INVITE, uri)
+	maxForwards := sip.MaxForwardsHeader(dialog.MaxForwards)
+	if m := theirs.MaxForwards(); m != nil && *m > 0 {
+		maxForwards = *m - 1 // RFC 7332: a B2BUA keeps counting
+	}
+	req.AppendHeader(&maxForwards)
+	tag := sip.NewParams()
+	tag.Add("tag", c.b.tag)
+	req.AppendHeader(&sip.FromHeader{
+		DisplayName: header.Display(theirs, c.b.party.Role),
+		Address:     sip.Uri{Scheme: "sip", User: theirs.From().Address.User}, // the host is ours, known with the flow
+		Params:      tag,
+	})
+	to := *uri.Clone()
+	to.UriParams, to.Port = nil, 0
+	req.AppendHeader(&sip.ToHeader{Address: to, Params: sip.NewParams()})
+	callID := sip.CallIDHeader(c.b.callID)
+	req.AppendHeader(&callID)
+	req.AppendHeader(&sip.CSeqHeader{SeqNo: 1, MethodName: sip.INVITE})
+	req.AppendHeader(sip.NewHeader("Allow", Allow))
+	req.AppendHeader(sip.NewHeader("User-Agent", c.house.UserAgent))
+	for _, h := range header.Cross(theirs.Headers(), c.b.party.Role) {
+		req.AppendHeader(h)
+	}
+	setSDP(req, body)
+	return req, nil
+}
+
+// Allow lists the methods that callseal takes (RFC 3261 section 20.5).
+const Allow = "INVITE, ACK, CANCEL, BYE, OPTIONS"
+
+func setSDP(msg sip.Message, body []byte) {
+	contentType := sip.ContentTypeHeader("application/sdp")
+	msg.AppendHeader(&contentType)
+	msg.SetBody(body)
+}
+
+// callB sends B its INVITE. Every result comes back through the mailbox.
+func (c *Call) callB() {
+	ctx, cancel := context.WithCancel(context.Background())
+	c.cancelB = cancel
+	user := c.inviteB.From().Address.User
+	c.outB = c.house.Endpoint.Send(ctx, transport.Outgoing{
+		Request: c.inviteB.Clone(),
+		Hop:     transport.Hop{Target: &c.b.party.Trunk.Target},
+		Prepare: func(req *sip.Request, f *transport.Flow) {
+			contact := f.Contact(user)
+			req.From().Address.Host = contact.Host
+			req.AppendHeader(&sip.ContactHeader{Address: contact})
+			from := req.From().Address
+			c.box.put(func() { c.inviteB.From().Address = from })
+		},
+		Each: func(r transport.Result) {
+			c.box.put(func() { c.result(r) })
+		},
+	})
+}
+
+// result takes what came of B's INVITE.
+func (c *Call) result(r transport.Result) {
+	if r.Flow != nil {
+		c.b.flow = r.Flow
+	}
+	if r.Err != nil {
+		c.noAnswer(r.Err)
+		return
+	}
+	res := r.Response
+	c.from = res
+	switch {
+	case res.IsProvisional():
+		c.provisional(res)
+	case res.IsSuccess():
+		c.success(res)
+	default:
+		c.rejected(res)
+	}
+}
+
+// noAnswer is B out of reach: a fault that VICIdial has to see as 503, never
+// as a code that would mark the number.
+func (c *Call) noAnswer(err error) {
+	phrase := "SBC cannot reach " + c.b.party.Name
+	advice := ""
+	var failure *transport.Failure
+	if errors.As(err, &failure) {
+		phrase, advice = failure.Phrase(), failure.Advice()
+	}
+	if c.machine.state == calling {
+		c.house.Log.Warn("call failed: "+phrase, "call", c.id, "leg", c.b.party.Name, "error", err, "advice", advice)
+		c.summary.end(c.b.party.Name, phrase, originLocal)
+		c.summary.code = 503
+	}
+	c.from, c.failure = nil, rejection{503, phrase}
+	c.feed(event{kind: evRejected})
+}
+
+func (c *Call) provisional(res *sip.Response) {
+	tag := c.early(res)
+	ev := event{kind: evProvisional, tag: tag, code: res.StatusCode}
+	if res.StatusCode > 100 {
+		c.summary.ringing()
+		ev.sdp = len(res.Body()) > 0 && c.connect(tag, res) == ""
+	}
+	c.sdpUsable = ev.sdp
+	c.feed(ev)
+}
+
+func (c *Call) success(res *sip.Response) {
+	tag := c.early(res)
+	ev := event{kind: evSuccess, tag: tag}
+	switch {
+	case tag == "":
+		ev.fault = header.Phrase(c.b.party.Name + " sent a 200 without To tag")
+	case c.machine.state == calling:
+		ev.fault = c.connect(tag, res)
+	}
+	if c.machine.state == calling {
+		if ev.fault != "" {
+			c.summary.end(c.b.party.Name, ev.fault, originOf(c.b.party))
+		} else {
+			c.summary.answered()
+			c.summary.media(c.negotiation)
+			c.house.Metrics.answered(c)
+		}
+	}
+	c.sdpUsable = ev.fault == ""
+	c.feed(ev)
+}
+
+// early keeps the dialog that a response opens or confirms, and gives its To
+// tag.
+func (c *Call) early(res *sip.Response) string {
+	if res.StatusCode == 100 {
+		return ""
+	}
+	tag := res.To().Params.GetOr("tag", "")
+	if tag == "" {
+		return ""
+	}
+	if d, ok := c.b.dialogs[tag]; ok {
+		d.Update(res)
+		return tag
+	}
+	d, err := dialog.Calling(c.inviteB, res)
+	if err != nil {
+		return ""
+	}
+	c.b.dialogs[tag] = d
+	return tag
+}
+
+// connect takes the SDP of a response of B into the relay. It gives the
+// phrase of what is wrong with it, or "".
+func (c *Call) connect(tag string, res *sip.Response) string {
+	answer, err := c.negotiation.readAnswer(tag, sdpBody(res))
+	if err == nil {
+		err = c.session.Set(media.B, answer.remote)
+	}
+	if err == nil {
+		return ""
+	}
+	phrase, cause, advice := fault(c.b.party, err)
+	if errors.Is(err, sdp.ErrPlain) {
+		phrase = c.b.party.Name + " answered without SRTP"
+	}
+	c.house.Metrics.mediaRefused(c.b.party, cause)
+	c.house.Log.Warn("answer unusable: "+phrase, "call", c.id, "leg", c.b.party.Name, "code", res.StatusCode, "cause", cause, "error", err, "advice", advice)
+	return header.Phrase(phrase)
+}
+
+// sdpBody is the body when it is a session description.
+func sdpBody(msg interface {
+	Body() []byte
+	ContentType() *sip.ContentTypeHeader
+}) []byte {
+	if ct := msg.ContentType(); ct != nil && !strings.HasPrefix(strings.ToLower(ct.Value()), "application/sdp") {
+		return nil
+	}
+	return msg.Body()
+}
+
+// rejected is B's final answer other than 2xx.
+func (c *Call) rejected(res *sip.Response) {
+	c.failure = rejection{res.StatusCode, header.Phrase(res.Reason)}
+	switch {
+	case res.StatusCode < 400: // a dialer is never sent elsewhere
+		c.failure = rejection{503, header.Phrase(c.b.party.Name + " redirects and that is not followed")}
+	case res.StatusCode == 401 || res.StatusCode == 407:
+		c.failure = rejection{503, header.Phrase(c.b.party.Name + " asks for a password")}
+	}
+	if c.machine.state == calling {
+		c.summary.reject(c.failure.code, fmt.Sprintf("%d %s", res.StatusCode, header.Phrase(res.Reason)), c.b.party)
+	}
+	c.feed(event{kind: evRejected, code: res.StatusCode})
+}

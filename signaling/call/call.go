@@ -1,0 +1,229 @@
+// Package call is the back-to-back part of callseal: a call is an A leg that
+// came in, a B leg that we placed, and one goroutine that owns both. What
+// happens reaches it through its mailbox; what is to be done about it is the
+// machine's to say (machine.go), and done in act.go.
+package call
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"io"
+	"log/slog"
+	"net/netip"
+	"runtime/debug"
+	"time"
+
+	"github.com/emiago/sipgo/sip"
+
+	"callseal/media"
+	"callseal/signaling/dialog"
+	"callseal/signaling/transport"
+	"callseal/signaling/trunk"
+)
+
+// House is what a call uses of the server. It is never mutated.
+type House struct {
+	// Endpoint sends requests and ACKs.
+	Endpoint interface {
+		Send(context.Context, transport.Outgoing) *transport.ClientTx
+		SendAck(*sip.Request, transport.Hop)
+	}
+	Relay *media.Relay
+	// MediaAddress is where the relay binds for a leg, and what SDP says of it.
+	MediaAddress func(v6 bool) (bind, advertise netip.Addr)
+	Ring, Length time.Duration
+	UserAgent    string
+	Log          *slog.Logger
+	Metrics      *Metrics
+	// Forget is called once, by the call's goroutine, when the call is over.
+	Forget func(*Call)
+}
+
+// Key finds a call by the dialog identifiers that are our own.
+type Key struct {
+	CallID, Tag string
+}
+
+// Call is one call. Its fields are owned by its goroutine (Run) but for the
+// mailbox and what New sets.
+type Call struct {
+	house *House
+	id    string // names the call in logs
+	box   *mailbox
+
+	a, b    leg
+	inA     *transport.ServerTx // A's INVITE
+	outB    *transport.ClientTx // ours to B
+	inviteB *sip.Request        // a copy of it; nil before B was asked
+	cancelB context.CancelFunc  // ends outB at once
+
+	machine     machine
+	negotiation *negotiation
+	session     *media.Session
+	stats       media.Stats // the session's last
+	timers      map[timer]*time.Timer
+
+	from      *sip.Response // B's response that opRelay sends on
+	sdpUsable bool          // whether the SDP that came with it may be passed on, rewritten
+	failure   rejection     // what opRelay tells A where B's own words cannot be told
+	byeIn     *transport.ServerTx
+	ok        *sip.Response // the 200 that A was sent
+	summary   Summary
+	counted   []legLabels // what Metrics counted in
+}
+
+// rejection is a final answer in our own words.
+type rejection struct {
+	code   int
+	phrase string
+}
+
+// New makes the call that tx, an INVITE, asks for. Nothing happens before
+// Run.
+func New(house *House, tx *transport.ServerTx, from Party, to *trunk.Trunk) *Call {
+	c := &Call{
+		house:   house,
+		id:      token(8),
+		box:     newMailbox(),
+		inA:     tx,
+		timers:  make(map[timer]*time.Timer),
+		machine: machine{limits: limits{ring: house.Ring, length: house.Length}},
+	}
+	c.a = leg{party: from, callID: tx.Request().CallID().Value(), tag: token(16), flow: tx.Flow(), dialogs: make(map[string]*dialog.Dialog)}
+	c.b = leg{party: TrunkParty(to), callID: token(16), tag: token(16), dialogs: make(map[string]*dialog.Dialog)}
+	c.negotiation = newNegotiation(c.a.party, c.b.party, rand.Reader)
+	c.summary = newSummary(c)
+	// Every response, the one to a CANCEL included, carries this tag.
+	tx.Request().To().Params.Add("tag", c.a.tag)
+	return c
+}
+
+// token is a random hex string of 2n characters.
+func token(n int) string {
+	b := make([]byte, n)
+	_, _ = io.ReadFull(rand.Reader, b) // crypto/rand never fails (Go 1.24)
+	return hex.EncodeToString(b)
+}
+
+// Keys are the two identifiers under which in-dialog messages find the call.
+func (c *Call) Keys() [2]Key {
+	return [2]Key{{c.a.callID, c.a.tag}, {c.b.callID, c.b.tag}}
+}
+
+// Invite is what every copy of one INVITE shares (RFC 3261 section 8.2.2.2).
+type Invite struct {
+	callID, fromTag string
+	seq             uint32
+}
+
+// InviteOf gives what the copies of req share.
+func InviteOf(req *sip.Request) Invite {
+	return Invite{req.CallID().Value(), req.From().Params.GetOr("tag", ""), req.CSeq().SeqNo}
+}
+
+// Invite is that of the call's A leg.
+func (c *Call) Invite() Invite { return InviteOf(c.inA.Request()) }
+
+// ID names the call in logs.
+func (c *Call) ID() string { return c.id }
+
+// Run is the call's goroutine: it returns when the call is over and
+// forgotten.
+func (c *Call) Run() {
+	defer c.bury()
+	c.house.Metrics.started(c)
+	c.begin()
+	for c.machine.state != done {
+		for _, f := range c.box.take() {
+			if c.machine.state != done {
+				f()
+			}
+		}
+	}
+}
+
+// bury frees everything, and turns a panic into the end of this one call.
+func (c *Call) bury() {
+	if r := recover(); r != nil {
+		c.house.Metrics.panicked()
+		c.house.Log.Error("a fault of callseal ended a call; please report it", "call", c.id, "panic", r, "stack", string(debug.Stack()))
+		c.summary.end("callseal", "internal fault", originLocal)
+		c.abort()
+	}
+	c.box.close()
+	for _, t := range c.timers {
+		t.Stop()
+	}
+	c.closeMedia()
+	c.summary.finish(c)
+	c.house.Forget(c)
+}
+
+// abort ends both legs without waiting for anybody: the last resort.
+func (c *Call) abort() {
+	defer func() { _ = recover() }() // the fault may lie in what abort touches
+	c.refuse(503, "SBC internal fault")
+	if c.cancelB != nil {
+		c.cancelB()
+	}
+	for _, l := range []*leg{&c.a, &c.b} {
+		for _, d := range l.dialogs {
+			c.send(l, d, d.Request(sip.BYE), nil)
+		}
+	}
+}
+
+// feed tells the machine what happened and does what it says.
+func (c *Call) feed(ev event) {
+	for _, a := range c.machine.handle(ev) {
+		c.act(a)
+	}
+}
+
+// The methods below are called by others: they only put what happened into
+// the mailbox.
+
+// Cancel is A's CANCEL, already answered.
+func (c *Call) Cancel(cancel *sip.Request) {
+	c.box.put(func() {
+		if c.machine.state == calling {
+			c.summary.cancelled(c.a.party, "CANCEL"+reasonOf(cancel))
+		}
+		c.feed(event{kind: evCancel})
+	})
+}
+
+// Ack is the ACK of A's 200.
+func (c *Call) Ack() {
+	c.box.put(func() { c.feed(event{kind: evAck}) })
+}
+
+// Closed tells that a connection died: A cannot be answered on it any more.
+func (c *Call) Closed(f *transport.Flow) {
+	c.box.put(func() {
+		if c.a.flow == f && c.machine.state == calling {
+			c.summary.cancelled(c.a.party, "connection lost")
+			c.feed(event{kind: evLost})
+		}
+	})
+}
+
+// End hangs the call up for a reason of the server's, as a phrase.
+func (c *Call) End(phrase string) {
+	c.box.put(func() {
+		c.summary.end("callseal", phrase, originLocal)
+		c.feed(event{kind: evEnd, fault: phrase})
+	})
+}
+
+// Kill ends the call without a word to anybody: the endpoint is gone.
+func (c *Call) Kill() {
+	c.box.put(func() { c.machine.state = done })
+}
+
+// Request is an in-dialog request that carries one of our tags. It tells
+// whether the call is still there to take it.
+func (c *Call) Request(tx *transport.ServerTx) bool {
+	return c.box.put(func() { c.inDialog(tx) })
+}

@@ -1,0 +1,70 @@
+package call
+
+import (
+	"crypto/tls"
+	"net/netip"
+
+	"github.com/emiago/sipgo/sip"
+
+	"callseal/signaling/dialog"
+	"callseal/signaling/transport"
+)
+
+// leg is one side of a call: who is there, the path to it, and its dialogs.
+type leg struct {
+	party  Party
+	callID string
+	tag    string          // our own
+	flow   *transport.Flow // where its last message came from; nil until there was one
+	// dialogs by the remote tag. A has one; B has one for each fork that
+	// answered.
+	dialogs map[string]*dialog.Dialog
+}
+
+// hop is the way of an in-dialog request: the live flow; a trunk is dialled
+// anew, under its own name, when that is gone. Over UDP a trunk's route set or
+// Contact says where; a phone is reached where it sends from, since its
+// Contact may lie behind NAT.
+func (l *leg) hop(d *dialog.Dialog) transport.Hop {
+	h := transport.Hop{Flow: l.flow}
+	if l.party.Trunk == nil {
+		return h
+	}
+	h.Target = &l.party.Trunk.Target
+	if l.flow != nil && l.flow.Proto() == transport.UDP {
+		h.Addr = address(d.NextHop())
+	}
+	return h
+}
+
+// address is the URI's host and port where the host is an IP address, else
+// the zero AddrPort.
+func address(u sip.Uri) netip.AddrPort {
+	ip, err := netip.ParseAddr(trimBrackets(u.Host))
+	if err != nil {
+		return netip.AddrPort{}
+	}
+	port := u.Port
+	if port <= 0 || port > 65535 {
+		port = 5060 // RFC 3261 section 19.1.2
+	}
+	return netip.AddrPortFrom(ip, uint16(port))
+}
+
+func trimBrackets(host string) string {
+	if len(host) > 2 && host[0] == '[' && host[len(host)-1] == ']' {
+		return host[1 : len(host)-1]
+	}
+	return host
+}
+
+// signaling names the leg's transport for people: "TLS 1.3", "udp".
+func (l *leg) signaling() string {
+	if l.flow == nil {
+		return "none"
+	}
+	if st := l.flow.TLS(); st != nil {
+		return tls.VersionName(st.Version)
+	}
+	return l.flow.Proto().String()
+}

@@ -1,0 +1,407 @@
+package call
+
+import "time"
+
+// A call moves through these states; each arrow names what moves it.
+//
+//	          B 2xx             A ACK
+//	calling ---------> answering -----> up
+//	   |                   |             |
+//	   | A CANCEL, ring    | A BYE, ACK  | BYE from either,
+//	   | timeout, end      | lost, end   | max. length, end
+//	   v      B 2xx        v             v
+//	cancelling ----------> closing <-----+
+//	   |                      |
+//	   | B final              | every BYE answered
+//	   v                      v
+//	  done <------------------+
+//
+// A final answer of B other than 2xx takes calling straight to done.
+type state uint8
+
+const (
+	calling    state = iota // INVITE is with B; A has had no final answer
+	answering               // A was sent the 200; its ACK has not come
+	up                      // both legs are confirmed
+	cancelling              // A has its final answer; B's is awaited
+	closing                 // our BYEs are on their way
+	done
+)
+
+func (s state) String() string {
+	switch s {
+	case calling:
+		return "calling"
+	case answering:
+		return "answering"
+	case up:
+		return "up"
+	case cancelling:
+		return "cancelling"
+	case closing:
+		return "closing"
+	case done:
+		return "done"
+	}
+	return "unknown"
+}
+
+// side names a leg: A called in, B is called out.
+type side uint8
+
+const (
+	sideA side = iota
+	sideB
+)
+
+func (s side) other() side { return sideB - s }
+
+func (s side) String() string {
+	if s == sideA {
+		return "A"
+	}
+	return "B"
+}
+
+// timer names the clocks of a call.
+type timer uint8
+
+const (
+	ringTimer       timer = iota // calling for too long
+	retransmitTimer              // the 200 to A goes out again
+	ackTimer                     // A's ACK is lost (64*T1)
+	cancelTimer                  // B does not end the INVITE that we cancelled (64*T1)
+	lengthTimer                  // the call is as long as a call may be
+)
+
+// kind says what happened.
+type kind uint8
+
+const (
+	evProvisional kind = iota // B: 1xx
+	evSuccess                 // B: 2xx, each time it comes
+	evRejected                // B: 3xx-6xx, or no answer at all
+	evCancel                  // A: CANCEL
+	evLost                    // A: its connection died before the answer
+	evAck                     // A: ACK of the 200
+	evBye                     // BYE on side
+	evByeDone                 // our BYE on side was answered, or never will be
+	evTimer
+	evEnd // the server wants the call to end
+)
+
+// event is one thing that happened to the call; only the fields of its kind
+// are set.
+type event struct {
+	kind  kind
+	side  side
+	tag   string // B's To tag
+	code  int    // evProvisional, evRejected: what A may be told
+	sdp   bool   // the response carries, or its tag had, a usable answer
+	fault string // evSuccess, evEnd: why the call cannot go on, as a phrase
+	timer timer
+}
+
+// op says what is to be done.
+type op uint8
+
+const (
+	opRelay      op = iota // send A the response of B that came with the event
+	opRefuse               // answer A's INVITE with code and phrase
+	opResend               // send A the 200 again
+	opCancel               // CANCEL B's INVITE
+	opAbandon              // give up B's INVITE transaction
+	opAck                  // ACK B's 2xx of tag
+	opBye                  // BYE on side (to tag where side is B)
+	opAnswerBye            // 200 to the BYE that came on side
+	opStart                // start timer after delay
+	opStop                 // stop timer
+	opCloseMedia           // no audio any more
+	opFinish               // the call is over: forget it
+)
+
+// action is one thing to do; only the fields of its op are set.
+type action struct {
+	op     op
+	side   side
+	tag    string
+	code   int
+	phrase string
+	timer  timer
+	delay  time.Duration
+}
+
+// RFC 3261 section 17.1.1.1 and table 4.
+const (
+	t1       = 500 * time.Millisecond
+	t2       = 4 * time.Second
+	lifetime = 64 * t1
+)
+
+// limits are the clocks that an administrator sets.
+type limits struct {
+	ring, length time.Duration
+}
+
+// machine is the call's mind: pure, without clock or socket. It is told what
+// happened and says what to do, in order.
+type machine struct {
+	limits limits
+	state  state
+
+	provisional bool          // B answered anything: its INVITE may be cancelled (RFC 3261 section 9.1)
+	wantCancel  bool          // CANCEL as soon as that is so
+	winner      string        // To tag of the 2xx that A was given
+	owedBye     bool          // A is to get a BYE once its ACK came or is lost
+	interval    time.Duration // until the 200 goes out again
+	byes        int           // our BYEs that have no answer yet
+
+	actions []action
+}
+
+// start is what a new call does once B's INVITE is on its way.
+func (m *machine) start() []action {
+	return []action{{op: opStart, timer: ringTimer, delay: m.limits.ring}}
+}
+
+// handle takes one event and gives what is to be done about it, valid until
+// the next call.
+func (m *machine) handle(ev event) []action {
+	m.actions = m.actions[:0]
+	switch m.state {
+	case calling:
+		m.whenCalling(ev)
+	case answering:
+		m.whenAnswering(ev)
+	case up:
+		m.whenUp(ev)
+	case cancelling:
+		m.whenCancelling(ev)
+	case closing, done:
+		m.whenClosing(ev)
+	}
+	return m.actions
+}
+
+func (m *machine) do(a action) { m.actions = append(m.actions, a) }
+
+func (m *machine) whenCalling(ev event) {
+	switch ev.kind {
+	case evProvisional:
+		m.provisional = true
+		if ev.code > 100 {
+			m.do(action{op: opRelay})
+		}
+	case evSuccess:
+		m.answered(ev)
+	case evRejected:
+		m.do(action{op: opRelay})
+		m.finish()
+	case evCancel, evLost:
+		m.giveUp(487, "Request Terminated")
+	case evBye: // an early dialog may be ended by BYE too (RFC 3261 section 15)
+		m.do(action{op: opAnswerBye, side: ev.side})
+		if ev.side == sideA {
+			m.giveUp(487, "Request Terminated")
+		}
+	case evTimer:
+		if ev.timer == ringTimer {
+			m.giveUp(503, "SBC ring timeout")
+		}
+	case evEnd:
+		m.giveUp(503, ev.fault)
+	case evAck, evByeDone:
+	}
+}
+
+// answered takes the first 2xx. It is ACKed at once: B's offer/answer is
+// complete, and A's ACK may never come.
+func (m *machine) answered(ev event) {
+	m.winner = ev.tag
+	m.do(action{op: opStop, timer: ringTimer})
+	m.do(action{op: opAck, tag: ev.tag})
+	if ev.fault != "" {
+		m.do(action{op: opRefuse, code: 503, phrase: ev.fault})
+		m.hangUp(sideB)
+		return
+	}
+	m.state = answering
+	m.interval = t1
+	m.do(action{op: opRelay})
+	// RFC 3261 section 13.3.1.4: over every transport, until the ACK comes.
+	m.do(action{op: opStart, timer: retransmitTimer, delay: m.interval})
+	m.do(action{op: opStart, timer: ackTimer, delay: lifetime})
+}
+
+// giveUp ends a call that has no answer yet: A is told, B is cancelled as
+// soon as the RFC allows it.
+func (m *machine) giveUp(code int, phrase string) {
+	m.state = cancelling
+	m.do(action{op: opStop, timer: ringTimer})
+	m.do(action{op: opRefuse, code: code, phrase: phrase})
+	m.do(action{op: opCloseMedia})
+	m.wantCancel = true
+	m.cancelIfAllowed()
+	m.do(action{op: opStart, timer: cancelTimer, delay: lifetime})
+}
+
+func (m *machine) cancelIfAllowed() {
+	if m.wantCancel && m.provisional {
+		m.wantCancel = false
+		m.do(action{op: opCancel})
+	}
+}
+
+func (m *machine) whenCancelling(ev event) {
+	switch ev.kind {
+	case evProvisional:
+		m.provisional = true
+		m.cancelIfAllowed()
+	case evSuccess: // the 2xx won the race against CANCEL: ACK it, then BYE it
+		m.winner = ev.tag
+		m.do(action{op: opStop, timer: cancelTimer})
+		m.do(action{op: opAck, tag: ev.tag})
+		m.hangUp(sideB)
+	case evRejected:
+		m.do(action{op: opStop, timer: cancelTimer})
+		m.finish()
+	case evBye:
+		m.do(action{op: opAnswerBye, side: ev.side})
+	case evTimer:
+		if ev.timer == cancelTimer {
+			m.do(action{op: opAbandon})
+			m.finish()
+		}
+	case evCancel, evLost, evAck, evByeDone, evEnd:
+	}
+}
+
+func (m *machine) whenAnswering(ev event) {
+	switch ev.kind {
+	case evSuccess:
+		m.again(ev)
+	case evAck:
+		m.confirm()
+	case evTimer:
+		m.answeringTimer(ev.timer)
+	case evBye:
+		m.do(action{op: opAnswerBye, side: ev.side})
+		m.do(action{op: opCloseMedia})
+		switch {
+		case ev.side == sideB:
+			m.owedBye = true // RFC 3261 section 15: no BYE to A before its ACK
+		case m.owedBye: // B is ended already, and A has just ended itself
+			m.hangUp()
+		default:
+			m.hangUp(sideB)
+		}
+	case evEnd:
+		if !m.owedBye {
+			m.owedBye = true
+			m.do(action{op: opCloseMedia})
+			m.bye(sideB)
+		}
+	case evByeDone:
+		m.byes--
+	case evProvisional, evRejected, evCancel, evLost:
+	}
+}
+
+func (m *machine) answeringTimer(t timer) {
+	switch t {
+	case retransmitTimer:
+		m.interval = min(2*m.interval, t2)
+		m.do(action{op: opResend})
+		m.do(action{op: opStart, timer: retransmitTimer, delay: m.interval})
+	case ackTimer: // RFC 3261 section 13.3.1.4: the ACK is lost, the session ends
+		if m.owedBye {
+			m.hangUp(sideA)
+			return
+		}
+		m.hangUp(sideA, sideB)
+	case ringTimer, cancelTimer, lengthTimer:
+	}
+}
+
+// confirm takes A's ACK.
+func (m *machine) confirm() {
+	m.do(action{op: opStop, timer: retransmitTimer})
+	m.do(action{op: opStop, timer: ackTimer})
+	if m.owedBye {
+		m.hangUp(sideA)
+		return
+	}
+	m.state = up
+	m.do(action{op: opStart, timer: lengthTimer, delay: m.limits.length})
+}
+
+func (m *machine) whenUp(ev event) {
+	switch ev.kind {
+	case evSuccess:
+		m.again(ev)
+	case evBye:
+		m.do(action{op: opAnswerBye, side: ev.side})
+		m.hangUp(ev.side.other())
+	case evTimer:
+		if ev.timer == lengthTimer {
+			m.hangUp(sideA, sideB)
+		}
+	case evEnd:
+		m.hangUp(sideA, sideB)
+	case evByeDone: // another fork's
+		m.byes--
+	case evProvisional, evRejected, evCancel, evLost, evAck:
+	}
+}
+
+// again takes a 2xx after the first: the winner's is ACKed again (RFC 3261
+// section 13.2.2.4), another fork's is ACKed and ended.
+func (m *machine) again(ev event) {
+	m.do(action{op: opAck, tag: ev.tag})
+	if ev.tag != m.winner {
+		m.byes++
+		m.do(action{op: opBye, side: sideB, tag: ev.tag})
+	}
+}
+
+// hangUp sends the BYEs and waits for their answers.
+func (m *machine) hangUp(sides ...side) {
+	m.state = closing
+	m.do(action{op: opStop, timer: retransmitTimer})
+	m.do(action{op: opStop, timer: ackTimer})
+	m.do(action{op: opStop, timer: lengthTimer})
+	m.do(action{op: opCloseMedia})
+	for _, s := range sides {
+		m.bye(s)
+	}
+	if m.byes == 0 {
+		m.finish()
+	}
+}
+
+func (m *machine) bye(s side) {
+	m.byes++
+	m.do(action{op: opBye, side: s, tag: m.winner})
+}
+
+func (m *machine) whenClosing(ev event) {
+	switch ev.kind {
+	case evSuccess:
+		m.again(ev)
+	case evBye: // it crossed ours
+		m.do(action{op: opAnswerBye, side: ev.side})
+	case evByeDone:
+		m.byes--
+		if m.byes == 0 && m.state == closing {
+			m.finish()
+		}
+	case evProvisional, evRejected, evCancel, evLost, evAck, evTimer, evEnd:
+	}
+}
+
+func (m *machine) finish() {
+	m.state = done
+	m.do(action{op: opStop, timer: ringTimer})
+	m.do(action{op: opCloseMedia})
+	m.do(action{op: opFinish})
+}

@@ -1,0 +1,54 @@
+package call
+
+import "sync"
+
+// mailboxLimit bounds what waits for one call. A call that is this far behind
+// is being flooded: what comes then is dropped.
+const mailboxLimit = 1000
+
+// mailbox is the one way into a call's goroutine: functions that it runs in
+// the order in which they came. Anybody may put; only the call's goroutine
+// takes. It is closed by that goroutine when the call is over.
+type mailbox struct {
+	wake chan struct{} // holds one token while something waits
+
+	mu     sync.Mutex // guards what follows
+	items  []func()
+	closed bool
+}
+
+func newMailbox() *mailbox {
+	return &mailbox{wake: make(chan struct{}, 1)}
+}
+
+// put never blocks. It tells whether f will be run.
+func (m *mailbox) put(f func()) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.closed || len(m.items) >= mailboxLimit {
+		return false
+	}
+	m.items = append(m.items, f)
+	select {
+	case m.wake <- struct{}{}:
+	default:
+	}
+	return true
+}
+
+// take waits for what is there and empties the box.
+func (m *mailbox) take() []func() {
+	<-m.wake
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	items := m.items
+	m.items = nil
+	return items
+}
+
+func (m *mailbox) close() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.closed = true
+	m.items = nil
+}

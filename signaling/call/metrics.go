@@ -1,0 +1,165 @@
+package call
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"callseal/signaling/transport"
+)
+
+// Metrics counts calls and legs. Every method works on a nil *Metrics.
+type Metrics struct {
+	calls        *prometheus.CounterVec
+	setup, ring  *prometheus.HistogramVec
+	talk         *prometheus.HistogramVec
+	active       *prometheus.GaugeVec
+	legs         *prometheus.GaugeVec
+	clear        *prometheus.GaugeVec
+	refusedMedia *prometheus.CounterVec
+	lostByes     *prometheus.CounterVec
+	panics       prometheus.Counter
+}
+
+// NewMetrics registers the metrics of calls.
+func NewMetrics(reg prometheus.Registerer) *Metrics {
+	legs := []string{"from", "to"}
+	m := &Metrics{
+		calls: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "callseal_calls_total",
+			Help: "Calls that ended, by the roles of both legs, outcome, class of the final code and who caused it (a role, or local).",
+		}, append(legs, "outcome", "class", "origin")),
+		setup: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name:    "callseal_call_setup_seconds",
+			Help:    "INVITE in to the first ringing or final answer out, in seconds.",
+			Buckets: []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30},
+		}, legs),
+		ring: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name:    "callseal_call_ring_seconds",
+			Help:    "First ringing to the answer, in seconds.",
+			Buckets: []float64{.5, 1, 2.5, 5, 10, 15, 20, 30, 45, 60, 120},
+		}, legs),
+		talk: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name:    "callseal_call_talk_seconds",
+			Help:    "Answer to end, in seconds.",
+			Buckets: []float64{1, 6, 12, 30, 60, 120, 300, 900, 3600, 14400, 28800},
+		}, legs),
+		active: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "callseal_calls_active",
+			Help: "Calls that are up or being set up.",
+		}, legs),
+		legs: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "callseal_srtp_legs",
+			Help: "Answered legs by role and SRTP suite; suite none is RTP in the clear.",
+		}, []string{"role", "suite"}),
+		clear: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "callseal_legs_in_the_clear",
+			Help: "Answered legs whose signaling or media (hop) is not encrypted, by trunk or phones' listener.",
+		}, []string{"role", "name", "hop"}),
+		refusedMedia: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "callseal_media_refused_total",
+			Help: "Session descriptions that could not be used, by who sent them and cause.",
+		}, []string{"role", "name", "cause"}),
+		lostByes: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "callseal_byes_unanswered_total",
+			Help: "BYEs of ours that got no answer.",
+		}, []string{"role", "name"}),
+		panics: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "callseal_call_panics_total",
+			Help: "Calls ended by a fault of callseal itself.",
+		}),
+	}
+	reg.MustRegister(m.calls, m.setup, m.ring, m.talk, m.active, m.legs, m.clear, m.refusedMedia, m.lostByes, m.panics)
+	return m
+}
+
+func (m *Metrics) panicked() {
+	if m != nil {
+		m.panics.Inc()
+	}
+}
+
+func (m *Metrics) byeLost(p Party) {
+	if m != nil {
+		m.lostByes.WithLabelValues(p.Role.String(), p.Name).Inc()
+	}
+}
+
+func (m *Metrics) mediaRefused(p Party, cause string) {
+	if m != nil {
+		m.refusedMedia.WithLabelValues(p.Role.String(), p.Name, cause).Inc()
+	}
+}
+
+// started counts a call in; finished counts it out.
+func (m *Metrics) started(c *Call) {
+	if m != nil {
+		m.active.WithLabelValues(c.roles()...).Inc()
+	}
+}
+
+// legLabels is one answered leg as the gauges know it.
+type legLabels struct {
+	role, name, suite string
+	clearSignaling    bool
+}
+
+// answered counts both legs of a call in, once; finished counts them out.
+func (m *Metrics) answered(c *Call) {
+	if m == nil || c.counted != nil {
+		return
+	}
+	for s, l := range []*leg{&c.a, &c.b} {
+		c.counted = append(c.counted, legLabels{
+			role: l.party.Role.String(), name: l.party.Name, suite: c.summary.suites[s],
+			clearSignaling: l.flow != nil && l.flow.Proto() != transport.TLS,
+		})
+	}
+	m.countLegs(c.counted, 1)
+}
+
+func (m *Metrics) countLegs(legs []legLabels, by float64) {
+	for _, l := range legs {
+		m.legs.WithLabelValues(l.role, l.suite).Add(by)
+		if l.suite == plainSuite {
+			m.clear.WithLabelValues(l.role, l.name, "media").Add(by)
+		}
+		if l.clearSignaling {
+			m.clear.WithLabelValues(l.role, l.name, "signaling").Add(by)
+		}
+	}
+}
+
+func (m *Metrics) finished(c *Call) {
+	if m == nil {
+		return
+	}
+	s := &c.summary
+	roles := c.roles()
+	m.active.WithLabelValues(roles...).Dec()
+	class := "none"
+	if s.code > 0 {
+		class = fmt.Sprintf("%dxx", s.code/100)
+	}
+	m.calls.WithLabelValues(append(roles, s.outcome.String(), class, s.origin)...).Inc()
+	m.countLegs(c.counted, -1)
+	now := time.Now()
+	switch {
+	case !s.rang.IsZero():
+		m.setup.WithLabelValues(roles...).Observe(s.rang.Sub(s.start).Seconds())
+	case !s.answer.IsZero():
+		m.setup.WithLabelValues(roles...).Observe(s.answer.Sub(s.start).Seconds())
+	}
+	if !s.answer.IsZero() {
+		m.talk.WithLabelValues(roles...).Observe(now.Sub(s.answer).Seconds())
+		if !s.rang.IsZero() {
+			m.ring.WithLabelValues(roles...).Observe(s.answer.Sub(s.rang).Seconds())
+		}
+	}
+}
+
+// roles are the label values of both legs.
+func (c *Call) roles() []string {
+	return []string{c.a.party.Role.String(), c.b.party.Role.String()}
+}

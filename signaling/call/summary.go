@@ -1,0 +1,216 @@
+package call
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/emiago/sipgo/sip"
+
+	"callseal/media"
+	"callseal/sdp"
+	"callseal/signaling/header"
+	"callseal/signaling/transport"
+)
+
+// Outcome is how a call ended, for counters.
+type Outcome uint8
+
+// A call has exactly one outcome.
+const (
+	Failed    Outcome = iota // we could not: our fault, or B out of reach
+	Answered                 // B answered and A was told
+	Cancelled                // A gave up
+	Busy                     // B said 486 or 600
+	Rejected                 // B said another final code
+	Refused                  // A's INVITE was not acceptable
+)
+
+func (o Outcome) String() string {
+	switch o {
+	case Failed:
+		return "failed"
+	case Answered:
+		return "answered"
+	case Cancelled:
+		return "cancelled"
+	case Busy:
+		return "busy"
+	case Rejected:
+		return "rejected"
+	case Refused:
+		return "refused"
+	}
+	return "unknown"
+}
+
+// originLocal is the cause origin of what we did ourselves; the others are
+// roles.
+const originLocal = "local"
+
+func originOf(p Party) string { return p.Role.String() }
+
+// Summary is what is left of a call: its line in the log and its counters.
+type Summary struct {
+	start, rang, answer time.Time
+	outcome             Outcome
+	code                int    // final code that A got
+	endedBy, cause      string // who ended the call, and why; first comes, first stays
+	origin              string
+	reason              []sip.Header // Reason headers of the BYE that came
+	from, to, code20    string       // numbers, and VICIdial's caller code
+	suites              [2]string
+}
+
+func newSummary(c *Call) Summary {
+	invite := c.inA.Request()
+	return Summary{
+		start:  time.Now(),
+		from:   invite.From().Address.User,
+		to:     invite.Recipient.User,
+		code20: invite.From().DisplayName,
+	}
+}
+
+// end notes who ended the call and why; what comes later is only a
+// consequence.
+func (s *Summary) end(by, cause, origin string) {
+	if s.endedBy == "" {
+		s.endedBy, s.cause, s.origin = by, cause, origin
+	}
+}
+
+// cancelled notes that A gave up before the answer.
+func (s *Summary) cancelled(by Party, cause string) {
+	s.end(by.Name, cause, originOf(by))
+	s.outcome = Cancelled
+}
+
+func (s *Summary) ringing() {
+	if s.rang.IsZero() {
+		s.rang = time.Now()
+	}
+}
+
+func (s *Summary) answered() {
+	s.answer, s.outcome, s.code = time.Now(), Answered, 200
+}
+
+// told notes the final code that A got in our own words.
+func (s *Summary) told(code int) {
+	if s.code == 0 {
+		s.code = code
+	}
+}
+
+// reject notes B's final code.
+func (s *Summary) reject(code int, cause string, by Party) {
+	s.end(by.Name, cause, originOf(by))
+	s.code, s.outcome = code, Rejected
+	if code == 486 || code == 600 {
+		s.outcome = Busy
+	}
+}
+
+func (s *Summary) hungUp(by Party, bye *sip.Request) {
+	if s.answer.IsZero() && s.endedBy == "" {
+		s.outcome = Cancelled
+	}
+	s.end(by.Name, "BYE"+reasonOf(bye), originOf(by))
+	if s.reason == nil {
+		s.reason = bye.GetHeaders("reason")
+	}
+}
+
+// timeout notes a clock that ends the call, unless it ran out too late to
+// matter.
+func (s *Summary) timeout(t timer, in state) {
+	switch {
+	case t == ringTimer && in == calling:
+		s.end("callseal", "rang too long", originLocal)
+	case t == ackTimer && in == answering:
+		s.end("callseal", "no ACK came", originLocal)
+	case t == lengthTimer && in == up:
+		s.end("callseal", "longest call length reached", originLocal)
+	}
+}
+
+// reasons are the Reason headers (RFC 3326) of our BYE: those of the BYE that
+// came, or our own words.
+func (s *Summary) reasons(to transport.Role) []sip.Header {
+	if len(s.reason) > 0 || s.endedBy != "callseal" {
+		return header.Cross(s.reason, to)
+	}
+	return []sip.Header{sip.NewHeader("Reason", fmt.Sprintf(`SIP;cause=503;text="%s"`, header.Phrase(s.cause)))}
+}
+
+func reasonOf(req *sip.Request) string {
+	if h := req.GetHeader("reason"); h != nil {
+		return " (" + header.Clean(h.Value()) + ")"
+	}
+	return ""
+}
+
+// media notes the suites of both legs.
+func (s *Summary) media(n *negotiation) {
+	s.suites[sideA] = suiteName(n.aKey)
+	s.suites[sideB] = suiteName(n.bSent)
+}
+
+func suiteName(key *sdp.Crypto) string {
+	if key == nil {
+		return plainSuite
+	}
+	return sdp.SuiteName(key.Suite)
+}
+
+// plainSuite is the suite label of RTP in the clear.
+const plainSuite = "none"
+
+// finish counts the call and writes its one line.
+func (s *Summary) finish(c *Call) {
+	c.house.Metrics.finished(c)
+	end := time.Now()
+	talk := time.Duration(0)
+	if !s.answer.IsZero() {
+		talk = end.Sub(s.answer)
+	}
+	attrs := []slog.Attr{
+		slog.String("call", c.id),
+		slog.String("from", c.a.party.Name+"/"+s.from),
+		slog.String("to", c.b.party.Name+"/"+s.to),
+		slog.String("caller_code", s.code20),
+		slog.String("outcome", s.outcome.String()),
+		slog.Int("code", s.code),
+		slog.String("setup", end.Sub(s.start).Truncate(time.Millisecond).String()),
+		slog.String("talk", talk.Truncate(time.Millisecond).String()),
+		slog.String("leg_a", s.leg(&c.a, sideA)),
+		slog.String("leg_b", s.leg(&c.b, sideB)),
+		slog.String("audio_a", audio(c.stats.Side[media.A])),
+		slog.String("audio_b", audio(c.stats.Side[media.B])),
+		slog.String("ended_by", s.endedBy),
+		slog.String("cause", s.cause),
+	}
+	if !s.answer.IsZero() {
+		attrs[6] = slog.String("setup", s.answer.Sub(s.start).Truncate(time.Millisecond).String())
+	}
+	c.house.Log.LogAttrs(context.Background(), slog.LevelInfo, "call ended", attrs...)
+}
+
+// leg names how one hop was carried: "TLS 1.3 + AES_CM_128_HMAC_SHA1_80".
+func (s *Summary) leg(l *leg, side side) string {
+	how := s.suites[side]
+	switch how {
+	case "":
+		how = "no media"
+	case plainSuite:
+		how = "RTP in the clear"
+	}
+	return l.signaling() + " + " + how
+}
+
+// audio says what one side sent and got: "rx 1500 lost 3 dropped 0 tx 1498".
+func audio(st media.SideStats) string {
+	return fmt.Sprintf("rx %d lost %d dropped %d tx %d", st.Received, st.Lost, st.Drops.Total(), st.Sent)
+}

@@ -1,0 +1,146 @@
+package signaling
+
+import (
+	"runtime/debug"
+
+	"github.com/emiago/sipgo/sip"
+
+	"callseal/signaling/call"
+	"callseal/signaling/header"
+	"callseal/signaling/transport"
+)
+
+// Server is the transport's handler. These methods run on its lanes: they
+// decide and hand over, and never wait.
+var _ transport.Handler = (*Server)(nil)
+
+// Request is a request that opens a transaction: part of a call, a new call,
+// or a question to ourselves.
+func (s *Server) Request(tx *transport.ServerTx) {
+	defer func() {
+		if r := recover(); r != nil {
+			s.log.Error("a fault of callseal ended a request; please report it", "panic", r, "stack", string(debug.Stack()))
+			s.refuse(tx, refusal{500, "SBC internal fault", "panic", nil})
+		}
+	}()
+	req := tx.Request()
+	if r := check(req); r != nil {
+		s.refuse(tx, *r)
+		return
+	}
+	if tag := req.To().Params.GetOr("tag", ""); tag != "" {
+		if c := s.find(req.CallID().Value(), tag); c == nil || !c.Request(tx) {
+			s.refuse(tx, refusal{481, "Call/Transaction Does Not Exist", "no_dialog", nil})
+		}
+		return
+	}
+	switch req.Method {
+	case sip.INVITE:
+		s.invite(tx)
+	case sip.OPTIONS: // RFC 3261 section 11.2
+		s.respond(tx, 200, "OK", []sip.Header{
+			sip.NewHeader("Allow", call.Allow), sip.NewHeader("Accept", "application/sdp"),
+		})
+	case sip.BYE:
+		s.refuse(tx, refusal{481, "Call/Transaction Does Not Exist", "no_dialog", nil})
+	default:
+		s.refuse(tx, refusal{405, "Method Not Allowed", "method", []sip.Header{sip.NewHeader("Allow", call.Allow)}})
+	}
+}
+
+// invite makes a new call or says why there is none.
+func (s *Server) invite(tx *transport.ServerTx) {
+	if s.merges(tx.Request()) {
+		s.refuse(tx, refusal{482, "Loop Detected", "merged", nil}) // RFC 3261 section 8.2.2.2
+		return
+	}
+	from, ok := s.identify(tx.Flow())
+	if !ok {
+		s.refuse(tx, refusal{403, "SBC does not know this address", "source", nil})
+		s.log.Warn("INVITE from an unknown address refused", "listener", tx.Flow().Listener(), "remote", tx.Flow().Remote().String(),
+			"advice", "add the address to sources of the dialer, carrier or phones' listener that it belongs to")
+		return
+	}
+	to := s.cfg.Table.Next(from.Role)
+	switch {
+	case s.draining.Load():
+		s.refuse(tx, refusal{503, "SBC takes no new calls", "draining", retryAfter()})
+	case to == nil:
+		s.refuse(tx, refusal{503, header.Phrase("SBC has no route for " + from.Name), "route", nil})
+	case s.Calls() >= s.limits.Calls:
+		s.refuse(tx, refusal{503, "SBC call limit reached", "limit", retryAfter()})
+	default:
+		c := call.New(&s.house, tx, from, to)
+		s.respond(tx, 100, "Trying", nil) // at once: chan_sip's timer may be as short as 100 ms
+		s.start(c)
+	}
+}
+
+func retryAfter() []sip.Header {
+	return []sip.Header{sip.NewHeader("Retry-After", "10")}
+}
+
+// identify tells who a flow belongs to: a trunk by its source address, or a
+// phone that may call.
+func (s *Server) identify(f *transport.Flow) (call.Party, bool) {
+	if t := s.cfg.Table.ByName(f.Trunk()); t != nil { // a connection that we dialled
+		return call.TrunkParty(t), true
+	}
+	if f.Role() != transport.Phone {
+		t := s.cfg.Table.Identify(f.Role(), f.Remote().Addr())
+		if t == nil {
+			return call.Party{}, false
+		}
+		return call.TrunkParty(t), true
+	}
+	l, ok := s.listeners[f.Listener()]
+	if !ok || !l.mayCall(f.Remote().Addr()) {
+		return call.Party{}, false
+	}
+	return call.Party{Role: transport.Phone, Name: l.Name, Mode: l.Media, Suites: l.Suites}, true
+}
+
+// Ack is the ACK of a 2xx of ours.
+func (s *Server) Ack(req *sip.Request, _ *transport.Flow) {
+	if c := s.find(req.CallID().Value(), req.To().Params.GetOr("tag", "")); c != nil {
+		c.Ack()
+	}
+}
+
+// Cancel ends a call that has no answer yet.
+func (s *Server) Cancel(tx *transport.ServerTx, cancel *sip.Request) {
+	req := tx.Request()
+	if c := s.find(req.CallID().Value(), req.To().Params.GetOr("tag", "")); c != nil {
+		c.Cancel(cancel)
+	}
+}
+
+// Closed tells the calls that are being set up that a connection died.
+func (s *Server) Closed(f *transport.Flow, _ error) {
+	s.each(func(c *call.Call) { c.Closed(f) })
+}
+
+// refusal is an answer that ends a request here.
+type refusal struct {
+	code    int
+	phrase  string
+	cause   string // label of the counter
+	headers []sip.Header
+}
+
+func (s *Server) refuse(tx *transport.ServerTx, r refusal) {
+	s.metrics.refuse(tx.Flow().Role(), r.cause)
+	s.log.Debug("request refused", "method", tx.Request().Method.String(), "code", r.code, "cause", r.cause, "remote", tx.Flow().Remote().String())
+	s.respond(tx, r.code, r.phrase, r.headers)
+}
+
+func (s *Server) respond(tx *transport.ServerTx, code int, phrase string, headers []sip.Header) {
+	res := sip.NewResponseFromRequest(tx.Request(), code, phrase, nil)
+	res.AppendHeader(sip.NewHeader("Server", s.cfg.UserAgent))
+	for _, h := range headers {
+		res.AppendHeader(h)
+	}
+	if err := tx.Respond(res); err != nil {
+		s.log.Debug("response not sent", "code", code, "remote", tx.Flow().Remote().String(), "error", err)
+	}
+}

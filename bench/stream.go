@@ -227,13 +227,6 @@ func (s *stream) count(wire, scratch []byte, now int64) {
 // halt ends the sending, before BYE.
 func (s *stream) halt() { s.halted.Store(true) }
 
-// done tells whether all was received that the plan has the other end send.
-func (s *stream) done() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.seen.some && s.seen.highest+1 >= s.total
-}
-
 // media is the account so far.
 func (s *stream) media() Media {
 	s.mu.Lock()

@@ -53,7 +53,7 @@ type Target struct {
 func ParseTarget(uri string) (Target, error) {
 	scheme, rest, ok := strings.Cut(uri, ":")
 	if !ok || (scheme != "sip" && scheme != "sips") {
-		return Target{}, fmt.Errorf("%w: %q begins neither with sip: nor with sips:", ErrTarget, uri)
+		return Target{}, fmt.Errorf("%w: %q: write sips:HOST:PORT or sip:HOST:PORT;transport=udp", ErrTarget, uri)
 	}
 	t := Target{Proto: UDP}
 	hostport, params, _ := strings.Cut(rest, ";")

@@ -2,46 +2,329 @@ package transport
 
 import (
 	"context"
+	"fmt"
+	"log/slog"
+	"net"
 	"net/netip"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/emiago/sipgo/sip"
 )
 
 // Endpoint is the signaling transport: listeners, connections, lanes and transactions.
-type Endpoint struct{}
+type Endpoint struct {
+	// Never changed after New.
+	limits     Limits
+	handler    Handler
+	log        *slog.Logger
+	metrics    *Metrics
+	tap        func(Tapped)
+	tapSecrets bool
+	resolver   Resolver
+	server     string
+	checker    *checker
+	guard      *guard
+	listeners  []*listener
+	lanes      []*lane
+	pool       *pool
+	ready      chan struct{}   // closed by Run
+	stopping   chan struct{}   // closed by Run when it ends
+	running    context.Context // ends with Run; handshakes and dials depend on it
+	stop       context.CancelFunc
 
-// New binds every listener, or fails naming the first that cannot be bound.
-func New(c Config) (*Endpoint, error) { return &Endpoint{}, nil }
+	notes  notes
+	serial atomic.Uint64 // numbers flows and sockets
 
-// Run serves until ctx ends, then closes every socket and waits for what it started.
-func (e *Endpoint) Run(ctx context.Context) error { <-ctx.Done(); return nil }
+	mu      sync.Mutex // guards the rest
+	started bool
+	closing bool
+	conns   map[*conn]struct{}
+	work    sync.WaitGroup // every goroutine but the lanes'; Run waits for it
+}
+
+// quiet takes sipgo's log: it writes raw messages, keys and digests included.
+var quiet = slog.New(slog.DiscardHandler)
+
+// silence is for the places where sipgo uses its package-wide logger.
+var silence = sync.OnceFunc(func() { sip.SetDefaultLogger(quiet) })
+
+// New binds every listener, or fails naming the first that cannot be bound. Whoever calls New calls Run, which closes everything.
+func New(c Config) (*Endpoint, error) {
+	if err := c.check(); err != nil {
+		return nil, err
+	}
+	silence()
+	e := &Endpoint{
+		limits: c.Limits.withDefaults(), handler: c.Handler, log: c.Log, metrics: c.Metrics, tap: c.Tap, tapSecrets: c.TapSecrets,
+		resolver: c.Resolver, server: c.UserAgent, checker: newChecker(),
+		ready: make(chan struct{}), stopping: make(chan struct{}), conns: map[*conn]struct{}{},
+	}
+	if e.metrics == nil {
+		e.metrics = NewMetrics(nil)
+	}
+	if e.resolver == nil {
+		e.resolver = net.DefaultResolver
+	}
+	e.running, e.stop = context.WithCancel(context.Background())
+	e.guard = newGuard(e.limits)
+	e.pool = newPool(e)
+	for range laneCount {
+		e.lanes = append(e.lanes, newLane(e))
+	}
+	for _, lc := range c.Listeners {
+		l, err := bind(e, lc)
+		if err != nil {
+			e.closeListeners()
+			e.stop()
+			return nil, err
+		}
+		e.listeners = append(e.listeners, l)
+	}
+	return e, nil
+}
+
+// check finds what cannot work.
+func (c *Config) check() error {
+	if c.Handler == nil || c.Log == nil {
+		return fmt.Errorf("%w: Handler and Log are required", ErrConfig)
+	}
+	names := map[string]bool{}
+	for _, l := range c.Listeners {
+		switch {
+		case l.Name == "" || names[l.Name]:
+			return fmt.Errorf("%w: listener name %q is empty or used twice", ErrConfig, l.Name)
+		case l.Role < Phone || l.Role > Carrier:
+			return fmt.Errorf("%w: listener %s: %w", ErrConfig, l.Name, ErrRole)
+		case l.Proto < UDP || l.Proto > TLS:
+			return fmt.Errorf("%w: listener %s: %w", ErrConfig, l.Name, ErrProto)
+		case l.Proto == TLS && l.TLS == nil:
+			return fmt.Errorf("%w: listener %s: tls without a TLS configuration", ErrConfig, l.Name)
+		case !l.Address.IsValid():
+			return fmt.Errorf("%w: listener %s: no address", ErrConfig, l.Name)
+		}
+		names[l.Name] = true
+	}
+	return nil
+}
+
+// Run serves until ctx ends, then lets every connection send what is queued, closes every socket, fails what is pending, and waits for all
+// that it started. It returns nil, or ErrClosed when it is called twice.
+func (e *Endpoint) Run(ctx context.Context) error {
+	e.mu.Lock()
+	if e.started {
+		e.mu.Unlock()
+		return ErrClosed
+	}
+	e.started = true
+	e.mu.Unlock()
+	var lanes sync.WaitGroup
+	for _, l := range e.lanes {
+		lanes.Go(l.run)
+	}
+	for _, l := range e.listeners {
+		if l.tcp != nil {
+			e.spawn(l.accept)
+		} else {
+			e.spawn(l.socket.serve)
+		}
+	}
+	close(e.ready)
+	<-ctx.Done()
+	e.shutDown()
+	e.work.Wait()
+	for _, l := range e.lanes {
+		l.stop()
+	}
+	lanes.Wait()
+	return nil
+}
+
+// shutDown makes every goroutine that spawn started end.
+func (e *Endpoint) shutDown() {
+	e.mu.Lock()
+	e.closing = true
+	conns := make([]*conn, 0, len(e.conns))
+	for c := range e.conns {
+		conns = append(conns, c)
+	}
+	e.mu.Unlock()
+	close(e.stopping)
+	e.stop()
+	e.closeListeners()
+	e.pool.close()
+	for _, c := range conns {
+		c.finish(closedByUs, ErrClosed)
+	}
+}
+
+func (e *Endpoint) closeListeners() {
+	for _, l := range e.listeners {
+		l.close()
+	}
+}
 
 // Ready is closed when Run serves.
-func (e *Endpoint) Ready() <-chan struct{} { return nil }
+func (e *Endpoint) Ready() <-chan struct{} { return e.ready }
 
 // Addr is the bound address of a listener, or the zero value when there is none of that name.
-func (e *Endpoint) Addr(listener string) netip.AddrPort { return netip.AddrPort{} }
+func (e *Endpoint) Addr(name string) netip.AddrPort {
+	for _, l := range e.listeners {
+		if l.Name == name {
+			return l.local
+		}
+	}
+	return netip.AddrPort{}
+}
 
-// Send starts a client transaction. It never blocks.
-func (e *Endpoint) Send(ctx context.Context, o Outgoing) *ClientTx { return &ClientTx{} }
+// spawn starts a goroutine that Run waits for; false when the endpoint is closing.
+func (e *Endpoint) spawn(f func()) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.closing {
+		return false
+	}
+	e.work.Go(f)
+	return true
+}
 
-// SendAck sends the ACK of a 2xx.
-func (e *Endpoint) SendAck(req *sip.Request, to Hop) {}
+// connectionBegun registers a connection; false, and the connection is closed, when the endpoint is closing.
+func (e *Endpoint) connectionBegun(c *conn) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.closing {
+		_ = c.raw.Close() // nothing was sent yet
+		return false
+	}
+	e.conns[c] = struct{}{}
+	e.metrics.opened(c.flow)
+	return true
+}
 
-// ClientTx is a request sent by Send.
-type ClientTx struct{}
+// connectionEnded forgets a connection and tells its transactions and the handler, after all that arrived on it has been handled.
+func (e *Endpoint) connectionEnded(c *conn) {
+	e.mu.Lock()
+	delete(e.conns, c)
+	e.mu.Unlock()
+	c.mu.Lock()
+	cause, err := c.cause, c.err
+	carrying := c.carrying
+	c.carrying = nil
+	c.mu.Unlock()
+	e.metrics.ended(c.flow, cause)
+	e.pool.lost(c.flow)
+	if err == nil {
+		err = ErrFlow
+	}
+	failure := &Failure{Trunk: c.flow.trunk, Stage: StageClosed, Cause: classify(err), Err: err}
+	if _, alert := remoteAlert(err); alert {
+		failure.Stage = StageHandshake // TLS 1.3: the remote judges our certificate after our side is done
+	}
+	e.log.Debug("connection closed", "flow", c.flow.id, "remote", c.flow.remote, "cause", cause.String(), "error", err)
+	for t := range carrying {
+		t.flowClosed(failure)
+	}
+	e.afterLanes(func() { e.handler.Closed(c.flow, failure) })
+}
 
-// Cancel sends a CANCEL for an INVITE.
-func (t *ClientTx) Cancel(headers ...sip.Header) {}
+// afterLanes runs f, in some lane, when every lane has handled what waits in it now.
+func (e *Endpoint) afterLanes(f func()) {
+	var left atomic.Int32
+	left.Store(int32(len(e.lanes)))
+	for _, l := range e.lanes {
+		l.post(func() {
+			if left.Add(-1) == 0 {
+				f()
+			}
+		})
+	}
+}
 
-// ServerTx is a request received.
-type ServerTx struct{}
+// arrived takes a message from a connection or a socket: taps it, counts it, and hands it to its Call-ID's lane.
+func (e *Endpoint) arrived(f *Flow, m *message) {
+	if m.fault != nil && m.fault.cause == notSIP {
+		e.metrics.refuse(notSIP)
+		return
+	}
+	e.passed(In, f, f.remote, m.raw)
+	callID, _ := m.first("Call-ID")
+	if e.lane(callID).deliver(m, f) {
+		return
+	}
+	e.metrics.refuse(overload)
+	e.reject(f, m, &fault{overload, sip.StatusServiceUnavailable, "Overloaded"})
+}
 
-// Request is the request.
-func (t *ServerTx) Request() *sip.Request { return nil }
+// lostFraming answers the message after which a stream cannot be read any further, and hangs up.
+func (e *Endpoint) lostFraming(c *conn, m *message) {
+	if len(m.raw) > 0 {
+		e.passed(In, c.flow, c.flow.remote, m.raw)
+	}
+	if e.notes.due(m.fault.cause.String()+c.flow.remote.Addr().String(), time.Now()) {
+		log := e.log.With("listener", c.flow.listener, "trunk", c.flow.trunk, "remote", c.flow.remote, "cause", m.fault.cause.String())
+		switch m.fault.cause {
+		case tlsOnPlainPort:
+			log.Warn("peer speaks TLS on a plain port", "change", "point the peer to a tls listener, or set transport=tcp on it")
+		case headerTooLarge, messageTooLarge:
+			log.Warn("message too large, connection closed", "header_limit", e.limits.MaxHeader, "message_limit", e.limits.MaxMessage)
+		default:
+			log.Info("stream cannot be read any further, connection closed")
+		}
+	}
+	e.reject(c.flow, m, m.fault)
+	e.afterLanes(func() { c.finish(m.fault.cause, m.fault) }) // the messages before this one still get their answers
+}
 
-// Flow is where it came from.
-func (t *ServerTx) Flow() *Flow { return nil }
+// reject counts a bad message and answers it where it can be answered.
+func (e *Endpoint) reject(f *Flow, m *message, flt *fault) {
+	e.metrics.refuse(flt.cause)
+	e.log.Debug("message refused", "remote", f.remote, "flow", f.id, "cause", flt.cause.String(), "answer", flt.status)
+	if b := refuse(m, flt, f.remote, e.server); b != nil {
+		_ = e.transmit(f, replyToMessage(m, f.remote), b) // counted there; a refusal is not worth more
+	}
+}
 
-// Respond sends a response.
-func (t *ServerTx) Respond(res *sip.Response) error { return nil }
+// transmit sends one encoded message, taps and counts it.
+func (e *Endpoint) transmit(f *Flow, to netip.AddrPort, b []byte) error {
+	if err := f.send(b, to); err != nil {
+		return err
+	}
+	if f.proto.Stream() {
+		to = f.remote
+	}
+	e.passed(Out, f, to, b)
+	return nil
+}
+
+// passed is where every message passes once, in and out.
+func (e *Endpoint) passed(d Direction, f *Flow, remote netip.AddrPort, raw []byte) {
+	e.metrics.message(f, d)
+	if e.tap == nil {
+		return
+	}
+	copied := raw
+	if e.tapSecrets {
+		copied = append([]byte(nil), raw...)
+	} else {
+		copied = redact(raw)
+	}
+	e.tap(Tapped{Time: time.Now(), Direction: d, Role: f.role, Listener: f.listener, Trunk: f.trunk, Proto: f.proto, Local: f.local,
+		Remote: remote, Raw: copied})
+}
+
+// largeMessage notes a datagram that may have to be fragmented: the usual reason why a big INVITE never arrives.
+func (e *Endpoint) largeMessage(to netip.AddrPort, size int) {
+	e.metrics.large.Inc()
+	if e.notes.due("large "+to.Addr().String(), time.Now()) {
+		e.log.Info("message over UDP is larger than one packet carries for sure", "remote", to, "octets", size, "safe", largeDatagram)
+	}
+}
+
+// recovered counts and logs a panic, and gives it as an error.
+func (e *Endpoint) recovered(where string, p any) error {
+	e.metrics.panics.Inc()
+	e.log.Error("panic recovered", "where", where, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+	return fmt.Errorf("%w: panic in %s", ErrEnded, where)
+}

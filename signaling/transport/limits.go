@@ -22,6 +22,7 @@ const (
 	readChunk     = 4 << 10          // octets of a connection's idle read buffer
 	udpReadBuffer = 4 << 20          // octets asked of the kernel for a UDP socket
 	resolveTTL    = 30 * time.Second // how long a UDP trunk's addresses are kept
+	linger        = 500 * time.Millisecond
 	acceptPause   = 5 * time.Millisecond
 	acceptPauseTo = time.Second
 	noteEvery     = time.Minute // log lines about one misconfigured remote: one per this long

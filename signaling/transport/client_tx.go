@@ -1,0 +1,372 @@
+package transport
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/emiago/sipgo/sip"
+)
+
+// ClientTx is a request sent by Send, with its client transaction (RFC 3261 section 17.1).
+//
+//	waiting for a path -> sent -> provisional* -> final or Err -> (2xx again)* -> gone
+//
+// Every field below out is owned by the lane.
+type ClientTx struct {
+	endpoint *Endpoint
+	lane     *lane
+	out      Outgoing
+	callID   string
+
+	branch      string
+	key         string
+	flow        *Flow
+	wire        wire
+	machine     *sip.ClientTx // nil before it is sent
+	sent        time.Time
+	fresh       bool // flow was dialled for this request
+	retried     bool // sent a second time, because a connection that had been idle was dead
+	provisional bool
+	done        bool         // the final response or Err was delivered
+	status      int          // of the final response
+	ack         *sip.Request // of a final response above 299, for its repetitions
+	cancel      []sip.Header // what a CANCEL carries; waits for the first provisional response
+	canceling   bool         // Cancel was called
+	cancelSent  bool         // the CANCEL is on its way
+	giveUp      *time.Timer  // after a CANCEL (RFC 3261 section 9.1)
+	unwatch     func() bool  // stops watching the context; nil for a request without one
+	silent      bool         // our own CANCEL: nobody is told
+	prepared    bool         // Prepare was called and Via is set
+}
+
+// Send starts a client transaction (RFC 3261 section 17.1). It never blocks, and never fails by itself: what goes wrong, dialling included,
+// arrives through o.Each. It adds Via with a fresh branch, and Content-Length. When ctx ends before the final response, Each gets its error
+// and the transaction is gone, without a CANCEL.
+//
+// A request that was written to a connection which had been idle, and which died without any answer, is sent once more over a new one, with
+// the same branch.
+func (e *Endpoint) Send(ctx context.Context, o Outgoing) *ClientTx {
+	t := &ClientTx{endpoint: e, out: o, branch: sip.GenerateBranchN(24)}
+	if h := o.Request.CallID(); h != nil {
+		t.callID = h.Value()
+	}
+	t.lane = e.lane(t.callID)
+	if ctx.Done() != nil {
+		t.unwatch = context.AfterFunc(ctx, func() { t.lane.post(func() { t.fail(ctx.Err()) }) })
+	}
+	if !t.lane.post(t.launch) {
+		t.fail(&Failure{Trunk: t.trunk(), Stage: StageClosed, Cause: CauseShutdown, Err: ErrClosed}) // Run has returned: no lane is left to race with
+	}
+	return t
+}
+
+// Cancel cancels an INVITE (RFC 3261 section 9.1): the CANCEL, with headers such as Reason added, leaves at once when a provisional response has
+// come, else after the first one, and not at all when the final response is there. An INVITE that was not sent yet is not sent, and Each gets
+// ErrCancelled. Each still gets the final response, usually 487; when none comes within 64*T1, a timeout. Only the first call counts.
+func (t *ClientTx) Cancel(headers ...sip.Header) {
+	t.lane.post(func() {
+		if t.canceling || t.done || !t.out.Request.IsInvite() {
+			return
+		}
+		t.canceling, t.cancel = true, headers
+		switch {
+		case t.machine == nil && !t.retried:
+			t.fail(ErrCancelled)
+		case t.provisional:
+			t.sendCancel()
+		}
+	})
+}
+
+func (t *ClientTx) trunk() string {
+	switch {
+	case t.flow != nil && t.flow.trunk != "":
+		return t.flow.trunk
+	case t.out.Hop.Target != nil:
+		return t.out.Hop.Target.Trunk
+	default:
+		return ""
+	}
+}
+
+// launch looks for a path.
+func (t *ClientTx) launch() {
+	if !t.done {
+		t.endpoint.path(t.lane, t.out.Hop, t.start)
+	}
+}
+
+// path finds the flow of a hop and calls then from the lane; fresh says that it was dialled for this.
+func (e *Endpoint) path(l *lane, h Hop, then func(f *Flow, fresh bool, err error)) {
+	switch {
+	case h.Flow != nil && h.Flow.Alive():
+		f := h.Flow
+		if f.socket != nil && h.Addr.IsValid() {
+			f = f.socket.flow(h.Addr, f.trunk)
+		}
+		then(f, false, nil)
+	case h.Target != nil:
+		e.pool.acquire(h.Target, h.Addr, func(f *Flow, fresh bool, err error) {
+			l.post(func() { then(f, fresh, err) })
+		})
+	default:
+		then(nil, false, &Failure{Trunk: flowTrunk(h.Flow), Stage: StageClosed, Cause: CauseNoPath, Err: ErrNoPath})
+	}
+}
+
+func flowTrunk(f *Flow) string {
+	if f == nil {
+		return ""
+	}
+	return f.trunk
+}
+
+// start sends the request over the flow that was found.
+func (t *ClientTx) start(f *Flow, fresh bool, err error) {
+	if t.done {
+		return
+	}
+	if err != nil {
+		t.fail(err)
+		return
+	}
+	t.flow, t.fresh, t.sent = f, fresh, time.Now()
+	t.wire = wire{t.endpoint, f, f.remote}
+	req := t.out.Request
+	t.prepare(f)
+	if t.key, err = sip.ClientTxKeyMake(req); err != nil {
+		t.fail(&Failure{Trunk: t.trunk(), Stage: StageWrite, Cause: CauseInvalid, Err: ErrMalformed})
+		return
+	}
+	m := sip.NewClientTx(t.key, req, t.wire, quiet)
+	m.OnTerminate(func(_ string, err error) {
+		t.forget(m, f)
+		t.lane.post(func() { t.machineEnded(m, err) })
+	})
+	if f.conn != nil {
+		if err := f.conn.carry(t); err != nil {
+			t.retryOrFail(&Failure{Trunk: t.trunk(), Stage: StageClosed, Cause: CauseReset, Err: err})
+			return
+		}
+	}
+	t.machine = m
+	t.lane.tables.Lock()
+	t.lane.clients[t.key] = t
+	t.lane.tables.Unlock()
+	if err := m.Init(); err != nil {
+		failure := &Failure{Trunk: t.trunk(), Stage: StageWrite, Cause: classify(err), Err: err}
+		if errors.Is(err, ErrFlow) {
+			failure.Stage = StageClosed
+		}
+		t.retryOrFail(failure)
+	}
+}
+
+// prepare completes the request for the flow. When it is sent a second time only the Via's address changes: the branch must stay, by which
+// the remote recognises a repetition.
+func (t *ClientTx) prepare(f *Flow) {
+	req := t.out.Request
+	req.SetTransport(f.proto.Via())
+	req.SetDestination(f.remote.String())
+	switch {
+	case t.silent: // a CANCEL has the Via of its INVITE
+	case t.prepared:
+		via := f.via(t.branch)
+		*req.Via() = *via
+	default:
+		if t.out.Prepare != nil {
+			t.out.Prepare(req, f)
+		}
+		req.PrependHeader(f.via(t.branch))
+	}
+	t.prepared = true
+	setLength(req)
+}
+
+// receive takes a response that matches this transaction (RFC 3261 section 17.1.3).
+func (t *ClientTx) receive(res *sip.Response, f *Flow) {
+	invite := t.out.Request.IsInvite()
+	if f.socket != nil && t.flow != nil {
+		f = f.socket.flow(f.remote, t.flow.trunk)
+	}
+	switch {
+	case t.machine == nil || t.done && t.status == 0:
+		t.endpoint.metrics.refuse(lateResponse)
+	case t.status == 0:
+		t.advance(res, f)
+	case invite && t.status < 300 && res.IsSuccess(): // RFC 6026 section 7.2
+		t.tell(Result{Response: res, Flow: f, Again: true})
+	case invite && t.status >= 300 && res.StatusCode >= 300:
+		// RFC 3261 section 17.1.1.2: any repetition is acknowledged. sipgo's machine would sleep for T2 first, and hold up the lane.
+		_ = t.wire.WriteMsg(t.ack) // lost like any other ACK: the remote repeats
+	default:
+		t.endpoint.metrics.refuse(lateResponse)
+	}
+}
+
+// advance gives a response to the machine, then to the sender.
+func (t *ClientTx) advance(res *sip.Response, f *Flow) {
+	feed(t.machine, res)
+	if res.IsProvisional() {
+		t.provisional = true
+		t.tell(Result{Response: res, Flow: f})
+		if t.canceling && !t.cancelSent {
+			t.sendCancel()
+		}
+		return
+	}
+	t.status = res.StatusCode
+	t.finished()
+	switch {
+	case !t.out.Request.IsInvite():
+		// RFC 3261 section 17.1.2.2 would keep it for timer K, to absorb repetitions; the lane drops those by itself.
+		t.machine.Terminate()
+	case t.status >= 300:
+		t.ack = ackFor(t.out.Request, res)
+	}
+	t.tell(Result{Response: res, Flow: f})
+}
+
+// feed runs the machine for one response. Receive does not return before somebody has read Responses, where that response comes out again.
+func feed(m *sip.ClientTx, res *sip.Response) {
+	fed := make(chan struct{})
+	go func() { // waited for right below
+		defer close(fed)
+		m.Receive(res)
+	}()
+	for {
+		select {
+		case <-m.Responses():
+		case <-fed:
+			return
+		}
+	}
+}
+
+// tell passes a result to the sender.
+func (t *ClientTx) tell(r Result) {
+	if t.out.Each != nil && !t.silent {
+		t.out.Each(r)
+	}
+}
+
+// finished marks the end of what the sender waits for.
+func (t *ClientTx) finished() {
+	t.done = true
+	if t.unwatch != nil {
+		t.unwatch()
+	}
+	if t.giveUp != nil {
+		t.giveUp.Stop()
+	}
+}
+
+// fail ends the transaction with an error, unless the sender has its final response already.
+func (t *ClientTx) fail(err error) {
+	told := t.done
+	t.finished()
+	t.drop()
+	if told {
+		return
+	}
+	var f *Failure
+	if errors.As(err, &f) && !t.silent {
+		t.endpoint.failed(t.role(), f)
+	}
+	t.tell(Result{Flow: t.flow, Err: err})
+}
+
+func (t *ClientTx) role() Role {
+	if t.flow != nil {
+		return t.flow.role
+	}
+	if t.out.Hop.Target != nil {
+		return t.out.Hop.Target.Role
+	}
+	return 0
+}
+
+// drop ends the machine, if there is one.
+func (t *ClientTx) drop() {
+	if m := t.machine; m != nil {
+		t.machine = nil
+		m.Terminate()
+	}
+}
+
+// forget takes the transaction out of the tables. It is called by whoever ended the machine: a timer, or the lane.
+func (t *ClientTx) forget(m *sip.ClientTx, f *Flow) {
+	t.lane.tables.Lock()
+	if t.lane.clients[m.Key()] == t {
+		delete(t.lane.clients, m.Key())
+	}
+	t.lane.tables.Unlock()
+	if f.conn != nil {
+		f.conn.release(t)
+	}
+}
+
+// machineEnded: the machine ended by itself, by a timer or because a repetition could not be written.
+func (t *ClientTx) machineEnded(m *sip.ClientTx, err error) {
+	if t.machine != m {
+		return // we ended it
+	}
+	t.machine = nil
+	if t.done {
+		return
+	}
+	failure := &Failure{Trunk: t.trunk(), Stage: StageTimeout, Cause: CauseTimeout, Err: sip.ErrTransactionTimeout}
+	if errors.Is(err, sip.ErrTransactionTransport) {
+		failure = &Failure{Trunk: t.trunk(), Stage: StageWrite, Cause: classify(err), Err: err}
+	}
+	t.timedOut()
+	t.fail(failure)
+}
+
+// timedOut draws the consequence for the path: a connection on which nothing at all was heard since is dead, and a UDP trunk's next request
+// shall try another of its addresses.
+func (t *ClientTx) timedOut() {
+	if c := t.flow.conn; c != nil {
+		if c.heard.Load() < t.sent.UnixNano() && c.flow.trunk != "" {
+			c.end(transactionTimeout, sip.ErrTransactionTimeout)
+		}
+		return
+	}
+	t.endpoint.pool.unreached(t.flow)
+}
+
+// flowClosed is called when the connection dies, from its goroutine.
+func (t *ClientTx) flowClosed(err error) {
+	t.lane.post(func() {
+		if t.machine == nil || t.done {
+			return
+		}
+		t.retryOrFail(err)
+	})
+}
+
+// retryOrFail sends the request again over a new connection when the old one had been idle, so that nothing says the remote has seen it.
+func (t *ClientTx) retryOrFail(err error) {
+	h := t.out.Hop
+	var failure *Failure
+	if !errors.As(err, &failure) || failure.Stage != StageClosed {
+		t.fail(err)
+		return
+	}
+	if t.fresh || t.retried || t.provisional || t.silent || t.canceling || h.Target == nil || t.flow == nil || !t.flow.proto.Stream() {
+		t.fail(err)
+		return
+	}
+	t.retried = true
+	t.drop()
+	t.endpoint.path(t.lane, Hop{Target: h.Target, Addr: h.Addr}, t.start)
+}
+
+// failed counts a failure and writes one line about it per minute and trunk.
+func (e *Endpoint) failed(r Role, f *Failure) {
+	e.metrics.trunkFailure(r, f)
+	if e.notes.due("trunk "+f.Trunk+f.Stage.String()+f.Cause.String(), time.Now()) {
+		e.log.Warn("request not delivered", "trunk", f.Trunk, "stage", f.Stage.String(), "cause", f.Cause.String(), "error", f.Err, "change", f.Advice())
+	}
+}

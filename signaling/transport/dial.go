@@ -1,0 +1,309 @@
+package transport
+
+import (
+	"context"
+	"crypto/tls"
+	"net"
+	"net/netip"
+	"strconv"
+	"sync"
+	"time"
+)
+
+// pool holds one line per trunk. A connection is found by the trunk's name only, so two trunks behind one IP:port never share one, and a
+// connection verified for one name is never used for another.
+type pool struct {
+	endpoint *Endpoint
+
+	mu     sync.Mutex // guards the rest
+	lines  map[string]*line
+	closed bool
+}
+
+// line is what leads to one trunk.
+type line struct {
+	target  Target
+	tls     ClientTLS
+	flow    *Flow            // the connection, while it lives; of UDP the socket and the chosen address
+	until   time.Time        // UDP: when the address is looked up again
+	skip    netip.Addr       // UDP: an address that did not answer; others come first
+	own     map[bool]*socket // UDP: sockets of the trunk's own, by whether they are IPv4
+	dialing bool
+	waiting []found
+}
+
+// found takes the flow, or why there is none. It must not block; fresh says that the flow was made for this call.
+type found func(f *Flow, fresh bool, err error)
+
+func newPool(e *Endpoint) *pool { return &pool{endpoint: e, lines: map[string]*line{}} }
+
+// acquire finds or makes the flow to a target. However many ask at once, one dial answers them all, in the order in which they asked.
+func (p *pool) acquire(t *Target, addr netip.AddrPort, done found) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		done(nil, false, &Failure{Trunk: t.Trunk, Stage: StageClosed, Cause: CauseShutdown, Err: ErrClosed})
+		return
+	}
+	if t.Role == Phone { // the port of a phone is its router's: whoever holds that now is somebody else
+		done(nil, false, &Failure{Trunk: t.Trunk, Stage: StageClosed, Cause: CauseNoPath, Err: ErrNoPath})
+		return
+	}
+	l := p.line(t)
+	if t.Proto == UDP && addr.IsValid() {
+		s, err := p.socket(l, addr.Addr())
+		if err != nil {
+			done(nil, false, &Failure{Trunk: t.Trunk, Stage: StageConnect, Cause: classify(err), Err: err})
+			return
+		}
+		done(s.flow(addr, t.Trunk), false, nil)
+		return
+	}
+	if l.usable(time.Now()) && !l.dialing {
+		done(l.flow, false, nil)
+		return
+	}
+	l.waiting = append(l.waiting, done)
+	if l.dialing {
+		return
+	}
+	l.dialing = true
+	target := l.target
+	if !p.endpoint.spawn(func() { p.dial(l, &target) }) {
+		l.dialing = false
+		p.answer(l, nil, &Failure{Trunk: t.Trunk, Stage: StageClosed, Cause: CauseShutdown, Err: ErrClosed})
+	}
+}
+
+// line gives the trunk's line; one that leads elsewhere, after a change of configuration, is left to its calls and replaced.
+func (p *pool) line(t *Target) *line {
+	var config ClientTLS
+	if t.TLS != nil {
+		config = *t.TLS
+	}
+	wanted := *t
+	wanted.TLS = nil
+	if wanted.Port == 0 {
+		wanted.Port = t.Proto.DefaultPort()
+	}
+	l := p.lines[t.Trunk]
+	if l != nil {
+		have := l.target
+		have.TLS = nil
+		if have == wanted && l.tls == config {
+			return l
+		}
+	}
+	fresh := &line{target: wanted, tls: config, own: map[bool]*socket{}}
+	fresh.target.TLS = &fresh.tls
+	if l != nil {
+		fresh.own = l.own
+	}
+	p.lines[t.Trunk] = fresh
+	return fresh
+}
+
+func (l *line) usable(now time.Time) bool {
+	return l.flow != nil && l.flow.Alive() && (l.flow.conn != nil || now.Before(l.until))
+}
+
+// dial makes the line's flow and answers who waits for it.
+func (p *pool) dial(l *line, t *Target) {
+	e := p.endpoint
+	ctx, cancel := context.WithTimeout(e.running, e.limits.Connect+e.limits.Handshake)
+	defer cancel()
+	var f *Flow
+	addrs, err := e.resolve(ctx, t)
+	switch {
+	case err != nil:
+		err = &Failure{Trunk: t.Trunk, Stage: StageResolve, Cause: classify(err), Err: err}
+	case t.Proto == UDP:
+		f, err = p.choose(l, addrs)
+	default:
+		f, err = p.connect(ctx, t, addrs)
+	}
+	if err != nil && e.running.Err() != nil {
+		err = &Failure{Trunk: t.Trunk, Stage: StageClosed, Cause: CauseShutdown, Err: ErrClosed}
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	l.dialing = false
+	if err == nil {
+		l.flow, l.until = f, time.Now().Add(resolveTTL)
+	}
+	p.answer(l, f, err)
+}
+
+// answer calls everybody who waits; the caller holds mu, so that nobody who asks later is answered earlier.
+func (p *pool) answer(l *line, f *Flow, err error) {
+	waiting := l.waiting
+	l.waiting = nil
+	for _, done := range waiting {
+		done(f, true, err)
+	}
+}
+
+// choose picks the address a UDP trunk is sent to.
+func (p *pool) choose(l *line, addrs []netip.AddrPort) (*Flow, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	to := addrs[0]
+	if len(addrs) > 1 && to.Addr() == l.skip {
+		to = addrs[1]
+	}
+	s, err := p.socket(l, to.Addr())
+	if err != nil {
+		return nil, &Failure{Trunk: l.target.Trunk, Stage: StageConnect, Cause: classify(err), Err: err}
+	}
+	return s.flow(to, l.target.Trunk), nil
+}
+
+// socket gives the UDP socket for a trunk: that of the listener of its role, so that the remote sees the address it is configured for, else
+// one of the trunk's own. The caller holds mu.
+func (p *pool) socket(l *line, to netip.Addr) (*socket, error) {
+	for _, known := range p.endpoint.listeners {
+		if s := known.socket; s != nil && s.role == l.target.Role && s.reaches(to) {
+			return s, nil
+		}
+	}
+	v4 := to.Unmap().Is4()
+	if s := l.own[v4]; s != nil {
+		return s, nil
+	}
+	all := netip.IPv6Unspecified()
+	if v4 {
+		all = netip.IPv4Unspecified()
+	}
+	s, err := openSocket(p.endpoint, netip.AddrPortFrom(all, 0))
+	if err != nil {
+		return nil, err
+	}
+	s.role, s.trunk = l.target.Role, l.target.Trunk
+	if !p.endpoint.spawn(s.serve) {
+		s.close()
+		return nil, ErrClosed
+	}
+	l.own[v4] = s
+	return s, nil
+}
+
+// unreached: a UDP trunk did not answer; its addresses are looked up again, and another one is tried first.
+func (p *pool) unreached(f *Flow) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if l := p.lines[f.trunk]; l != nil && l.flow != nil && l.flow.id == f.id {
+		l.flow, l.skip = nil, f.remote.Addr()
+	}
+}
+
+// lost forgets a connection that has died.
+func (p *pool) lost(f *Flow) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if l := p.lines[f.trunk]; l != nil && l.flow == f {
+		l.flow = nil
+	}
+}
+
+// close closes the trunks' own sockets; connections are the endpoint's to close.
+func (p *pool) close() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.closed = true
+	for _, l := range p.lines {
+		for _, s := range l.own {
+			s.close()
+		}
+	}
+}
+
+// connect tries the addresses one after the other until one gives a verified connection. When none does, the failure that came farthest is
+// returned: a wrong certificate says more than a refused connect.
+func (p *pool) connect(ctx context.Context, t *Target, addrs []netip.AddrPort) (*Flow, error) {
+	var worst *Failure
+	deadline := time.Now().Add(p.endpoint.limits.Connect)
+	for i, to := range addrs {
+		f, failure := p.connectTo(ctx, t, to, share(deadline, len(addrs)-i))
+		if failure == nil {
+			return f, nil
+		}
+		if worst == nil || failure.Stage > worst.Stage {
+			worst = failure
+		}
+	}
+	return nil, worst
+}
+
+// share divides what is left until deadline among the addresses still to try, but gives each a useful time.
+func share(deadline time.Time, left int) time.Duration {
+	const least = time.Second
+	return max(time.Until(deadline)/time.Duration(left), least)
+}
+
+// connectTo opens one connection and starts to serve it.
+func (p *pool) connectTo(ctx context.Context, t *Target, to netip.AddrPort, within time.Duration) (*Flow, *Failure) {
+	e := p.endpoint
+	started := time.Now()
+	dialer := net.Dialer{Timeout: within}
+	plain, err := dialer.DialContext(ctx, "tcp", to.String())
+	if err != nil {
+		return nil, &Failure{Trunk: t.Trunk, Stage: StageConnect, Cause: classify(err), Err: err}
+	}
+	raw := plain.(*net.TCPConn)
+	tune(raw)
+	stream := plain
+	if t.Proto == TLS {
+		secured, failure := e.clientHandshake(ctx, t, raw)
+		if failure != nil {
+			_ = raw.Close() // the handshake's failure is what matters
+			e.metrics.tlsFailure(t.Role, failure)
+			return nil, failure
+		}
+		stream = secured
+		e.metrics.handshake(t.Role, secured.ConnectionState().Version)
+	}
+	local := unmap(raw.LocalAddr().(*net.TCPAddr).AddrPort())
+	f := &Flow{id: t.Proto.String() + "-" + strconv.FormatUint(e.serial.Add(1), 10), role: t.Role, proto: t.Proto, trunk: t.Trunk,
+		local: local, remote: unmap(to), contact: e.contactFor(t.Role, t.Proto, local)}
+	c := newConn(e, raw, stream, f)
+	if !e.connectionBegun(c) {
+		return nil, &Failure{Trunk: t.Trunk, Stage: StageClosed, Cause: CauseShutdown, Err: ErrClosed}
+	}
+	if !e.spawn(func() { c.serve(started) }) {
+		c.end(closedByUs, ErrClosed)
+		e.connectionEnded(c)
+		return nil, &Failure{Trunk: t.Trunk, Stage: StageClosed, Cause: CauseShutdown, Err: ErrClosed}
+	}
+	return f, nil
+}
+
+// clientHandshake runs our side of a TLS handshake, certificate check included.
+func (e *Endpoint) clientHandshake(ctx context.Context, t *Target, raw net.Conn) (*tls.Conn, *Failure) {
+	ctx, cancel := context.WithTimeout(ctx, e.limits.Handshake)
+	defer cancel()
+	c := tls.Client(raw, clientConfig(t))
+	err := c.HandshakeContext(ctx)
+	if err == nil {
+		return c, nil
+	}
+	f := &Failure{Trunk: t.Trunk, Stage: StageHandshake, Cause: classify(err), Err: err}
+	if _, ours := classifyVerification(err); ours {
+		f.Stage = StageVerify
+	}
+	return nil, f
+}
+
+// contactFor is where a remote that we dialled reaches us: the listener of its role and protocol, with the address this connection uses where
+// the listener is bound to all; nothing when there is no such listener.
+func (e *Endpoint) contactFor(r Role, p Proto, local netip.AddrPort) hostPort {
+	for _, l := range e.listeners {
+		if l.Role != r || l.Proto != p {
+			continue
+		}
+		if l.contact.host != "" {
+			return l.contact
+		}
+		return hostPortOf(netip.AddrPortFrom(local.Addr(), l.local.Port()))
+	}
+	return hostPort{}
+}

@@ -1,0 +1,229 @@
+package transport
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// listener is one bound Listener: a TCP accept loop, or a UDP socket.
+type listener struct {
+	Listener
+	endpoint *Endpoint
+	tcp      *net.TCPListener // of tcp and tls
+	socket   *socket          // of udp
+	local    netip.AddrPort
+	contact  hostPort // the advertised address; host "" when the flow's own local address is to be shown
+}
+
+// bind opens a listener's socket.
+func bind(e *Endpoint, c Listener) (*listener, error) {
+	l := &listener{Listener: c, endpoint: e}
+	if c.Proto == TLS {
+		l.TLS = serverConfig(c)
+	}
+	var err error
+	if c.Proto == UDP {
+		if l.socket, err = openSocket(e, c.Address); err == nil {
+			l.local = l.socket.local
+		}
+	} else {
+		l.tcp, err = net.ListenTCP(network("tcp", c.Address.Addr()), net.TCPAddrFromAddrPort(c.Address))
+		if err == nil {
+			l.local = unmap(l.tcp.Addr().(*net.TCPAddr).AddrPort())
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("listener %s: cannot bind %s://%s: %w", c.Name, c.Proto, c.Address, err)
+	}
+	if l.contact, err = advertised(c.Advertise, l.local); err != nil {
+		l.close()
+		return nil, fmt.Errorf("%w: listener %s: advertise %q: %w", ErrConfig, c.Name, c.Advertise, err)
+	}
+	if l.socket != nil {
+		l.socket.role, l.socket.listener, l.socket.contact = c.Role, c.Name, l.contact
+	}
+	return l, nil
+}
+
+// serverConfig is the listener's TLS configuration as we need it. Asterisk's chan_sip hangs on a session ticket: it blocks on a new TLS 1.3
+// connection and never sends its INVITE, so dialers get none.
+func serverConfig(c Listener) *tls.Config {
+	config := c.TLS.Clone()
+	config.MinVersion = max(config.MinVersion, tls.VersionTLS12)
+	if c.Role == Dialer {
+		config.SessionTicketsDisabled = true
+	}
+	return config
+}
+
+// advertised reads host or host:port, and takes the bound port when none is given. Of an empty string it makes the bound address, or nothing
+// when that is unspecified.
+func advertised(s string, local netip.AddrPort) (hostPort, error) {
+	if s == "" {
+		if local.Addr().IsUnspecified() {
+			return hostPort{}, nil
+		}
+		return hostPortOf(local), nil
+	}
+	if a, err := netip.ParseAddr(s); err == nil {
+		return hostPortOf(netip.AddrPortFrom(a, local.Port())), nil
+	}
+	host, port, err := parseHostPort(s)
+	if err != nil {
+		return hostPort{}, err
+	}
+	if port == 0 {
+		port = int(local.Port())
+	}
+	return hostPort{host, port}, nil
+}
+
+func (l *listener) close() {
+	if l.socket != nil {
+		l.socket.close()
+	}
+	if l.tcp != nil {
+		_ = l.tcp.Close() // nothing is lost with a listening socket
+	}
+}
+
+// accept takes connections until the listener is closed. No error ends it: when descriptors run out it waits and tries again.
+func (l *listener) accept() {
+	pause := acceptPause
+	for {
+		raw, err := l.tcp.AcceptTCP()
+		if err == nil {
+			pause = acceptPause
+			l.admit(raw)
+			continue
+		}
+		if errors.Is(err, net.ErrClosed) {
+			return
+		}
+		cause := acceptFailed
+		if errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) {
+			cause = descriptors
+		}
+		l.endpoint.metrics.turnAway(cause)
+		if l.endpoint.notes.due("accept "+l.Name+cause.String(), time.Now()) {
+			l.endpoint.log.Error("cannot accept connections, trying again", "listener", l.Name, "cause", cause.String(), "error", err)
+		}
+		select {
+		case <-time.After(pause):
+		case <-l.endpoint.stopping:
+		}
+		pause = min(2*pause, acceptPauseTo)
+	}
+}
+
+// admit checks the caps and starts the connection's goroutine.
+func (l *listener) admit(raw *net.TCPConn) {
+	e := l.endpoint
+	remote := unmap(raw.RemoteAddr().(*net.TCPAddr).AddrPort())
+	if cause, ok := e.guard.enter(remote.Addr()); !ok {
+		_ = raw.Close() // refused
+		e.metrics.turnAway(cause)
+		if e.notes.due(cause.String()+remote.Addr().String(), time.Now()) {
+			e.log.Warn("connection refused", "listener", l.Name, "remote", remote, "cause", cause.String())
+		}
+		return
+	}
+	started := e.spawn(func() {
+		defer e.guard.leave(remote.Addr())
+		l.serve(raw, remote, time.Now())
+	})
+	if !started {
+		e.guard.leave(remote.Addr())
+		_ = raw.Close() // the endpoint is closing
+	}
+}
+
+// serve runs one accepted connection to its end.
+func (l *listener) serve(raw *net.TCPConn, remote netip.AddrPort, started time.Time) {
+	e := l.endpoint
+	tune(raw)
+	var stream net.Conn = raw
+	if l.Proto == TLS {
+		t, err := l.shake(raw)
+		if err != nil {
+			_ = raw.Close() // the handshake's error is what matters
+			l.handshakeFailed(remote, err)
+			return
+		}
+		stream, started = t, time.Now()
+		e.metrics.handshake(l.Role, t.ConnectionState().Version)
+	}
+	local := unmap(raw.LocalAddr().(*net.TCPAddr).AddrPort())
+	contact := l.contact
+	if contact.host == "" {
+		contact = hostPortOf(local)
+	}
+	c := newConn(e, raw, stream, &Flow{id: l.Proto.String() + "-" + strconv.FormatUint(e.serial.Add(1), 10), role: l.Role, proto: l.Proto,
+		listener: l.Name, local: local, remote: remote, contact: contact})
+	c.accepted = true
+	if e.connectionBegun(c) {
+		c.serve(started)
+	}
+}
+
+// shake runs the server's side of a TLS handshake, for Limits.Handshake at most.
+func (l *listener) shake(raw net.Conn) (*tls.Conn, error) {
+	t := tls.Server(raw, l.TLS)
+	if err := raw.SetDeadline(time.Now().Add(l.endpoint.limits.Handshake)); err != nil {
+		return nil, err
+	}
+	if err := t.HandshakeContext(l.endpoint.running); err != nil {
+		return nil, err
+	}
+	return t, raw.SetDeadline(time.Time{})
+}
+
+// handshakeFailed counts a failed handshake and, where the remote is misconfigured, writes what to change.
+func (l *listener) handshakeFailed(remote netip.AddrPort, err error) {
+	e := l.endpoint
+	f := &Failure{Stage: StageHandshake, Cause: classify(err), Err: err}
+	if f.Cause == CausePlaintextPeer && !printableRecord(err) {
+		f.Cause = CauseOther // noise, not SIP
+	}
+	e.metrics.tlsFailure(l.Role, f)
+	if f.Cause == CauseTimeout {
+		e.metrics.turnAway(handshakeTimeout)
+	} else {
+		e.metrics.turnAway(handshakeFailed)
+	}
+	if !e.notes.due("tls "+l.Name+f.Cause.String()+remote.Addr().String(), time.Now()) {
+		return
+	}
+	log := e.log.With("listener", l.Name, "local", l.local, "remote", remote, "cause", f.Cause.String())
+	switch f.Cause {
+	case CausePlaintextPeer:
+		log.Warn("peer speaks plain SIP on a TLS port", "change", "set transport=tls on the peer, or point it to a tcp or udp listener")
+	case CauseCertificateRejected:
+		log.Warn("peer rejects our certificate", "change",
+			"install the CA of our certificate on the peer, or use a certificate that it trusts and that carries the name it connects to", "error", err)
+	case CauseCertificateRequired:
+		log.Warn("peer shows no client certificate", "change", "give the peer a certificate of the CA that this listener demands")
+	case CauseProtocolVersion, CauseNoCipher:
+		log.Warn("peer has no TLS version or cipher suite that is allowed here", "change", "upgrade the peer: TLS 1.2 is the least", "error", err)
+	case CauseReset, CauseTimeout, CauseShutdown:
+		log.Debug("TLS handshake not completed", "error", err)
+	default:
+		log.Info("TLS handshake failed", "error", err)
+	}
+}
+
+// printableRecord says whether what came instead of a TLS record is text.
+func printableRecord(err error) bool {
+	var h tls.RecordHeaderError
+	if !errors.As(err, &h) {
+		return false
+	}
+	return strings.IndexFunc(string(h.RecordHeader[:]), func(r rune) bool { return r < ' ' && r != '\r' && r != '\n' || r > '~' }) < 0
+}

@@ -1,0 +1,138 @@
+package transport
+
+import (
+	"errors"
+	"net"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+)
+
+// socket is one UDP socket: a listener's, or a trunk's own. Its reader, serve, owns it and ends when it is closed.
+type socket struct {
+	endpoint *Endpoint
+	serial   uint64
+	udp      *net.UDPConn
+	local    netip.AddrPort
+	role     Role
+	listener string
+	trunk    string
+	contact  hostPort
+
+	mu      sync.Mutex // guards the rest
+	closed  bool
+	sources map[netip.Addr]netip.Addr // remote to the local address that reaches it; only for a socket bound to all addresses
+}
+
+// maxSources bounds the socket's memory of local addresses; when it is full it is forgotten.
+const maxSources = 256
+
+// openSocket binds a UDP socket.
+func openSocket(e *Endpoint, address netip.AddrPort) (*socket, error) {
+	u, err := net.ListenUDP(network("udp", address.Addr()), net.UDPAddrFromAddrPort(address))
+	if err != nil {
+		return nil, err
+	}
+	_ = u.SetReadBuffer(udpReadBuffer) // the kernel gives what it allows
+	local := u.LocalAddr().(*net.UDPAddr).AddrPort()
+	return &socket{endpoint: e, serial: e.serial.Add(1), udp: u, local: unmap(local)}, nil
+}
+
+// network names the address family for a bind: [::] takes both.
+func network(proto string, a netip.Addr) string {
+	switch {
+	case a.Is4() || a.Is4In6():
+		return proto + "4"
+	case a.IsUnspecified():
+		return proto
+	default:
+		return proto + "6"
+	}
+}
+
+func unmap(a netip.AddrPort) netip.AddrPort { return netip.AddrPortFrom(a.Addr().Unmap(), a.Port()) }
+
+// reaches says whether the socket's address family can send to an address.
+func (s *socket) reaches(a netip.Addr) bool {
+	l := s.local.Addr()
+	return l.Is6() && l.IsUnspecified() || l.Is4() == a.Unmap().Is4()
+}
+
+// flow makes the path to one remote; trunk is whom a request is sent to, or "".
+func (s *socket) flow(remote netip.AddrPort, trunk string) *Flow {
+	remote = unmap(remote)
+	if s.trunk != "" {
+		trunk = s.trunk
+	}
+	return &Flow{id: flowID(s, remote), role: s.role, proto: UDP, listener: s.listener, trunk: trunk, local: s.local, remote: remote,
+		contact: s.contact, socket: s}
+}
+
+func (s *socket) alive() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return !s.closed
+}
+
+func (s *socket) send(b []byte, to netip.AddrPort) error {
+	if len(b) > maxDatagram {
+		s.endpoint.metrics.refuse(datagramTooLarge)
+		return ErrTooLarge
+	}
+	if len(b) > largeDatagram {
+		s.endpoint.largeMessage(to, len(b))
+	}
+	_, err := s.udp.WriteToUDPAddrPort(b, to)
+	return err
+}
+
+// serve reads datagrams until the socket is closed.
+func (s *socket) serve() {
+	buf := make([]byte, 1<<16)
+	for {
+		n, from, err := s.udp.ReadFromUDPAddrPort(buf)
+		if err != nil {
+			if errors.Is(err, net.ErrClosed) {
+				return
+			}
+			time.Sleep(acceptPause) // an error of the network belongs to no datagram; never spin on it
+			continue
+		}
+		m := datagram(slices.Clone(buf[:n]))
+		if m == nil {
+			s.endpoint.metrics.keepAlives.Inc()
+			continue
+		}
+		s.endpoint.arrived(s.flow(from, ""), m)
+	}
+}
+
+func (s *socket) close() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.closed {
+		s.closed = true
+		_ = s.udp.Close() // nothing is lost with a datagram socket
+	}
+}
+
+// sourceFor asks the kernel which of our addresses a datagram to a remote leaves by, with a socket that is connected and never used.
+func (s *socket) sourceFor(remote netip.AddrPort) netip.Addr {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if a, ok := s.sources[remote.Addr()]; ok {
+		return a
+	}
+	probe, err := net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(remote))
+	if err != nil {
+		return s.local.Addr()
+	}
+	source := unmap(probe.LocalAddr().(*net.UDPAddr).AddrPort()).Addr()
+	_ = probe.Close()
+	if len(s.sources) >= maxSources || s.sources == nil {
+		s.sources = map[netip.Addr]netip.Addr{}
+	}
+	s.sources[remote.Addr()] = source
+	return source
+}

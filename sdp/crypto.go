@@ -193,11 +193,9 @@ func (c *Crypto) parseKey(text string) error {
 func (c *Crypto) parseLifetime(text string) error {
 	var packets uint64
 	if power, ok := strings.CutPrefix(text, "2^"); ok {
-		n, err := strconv.ParseUint(power, 10, 8)
-		if err != nil || n > 48 {
-			return fmt.Errorf("%w: lifetime: want a power of 2 up to 2^48", ErrSyntax)
+		if n, err := strconv.ParseUint(power, 10, 8); err == nil {
+			packets = 1 << n // 0 from 2^64 on
 		}
-		packets = 1 << n
 	} else if n, err := strconv.ParseUint(text, 10, 64); err == nil && isDigits(text) {
 		packets = n
 	}

@@ -106,6 +106,8 @@ func TestParseCryptoRefuses(t *testing.T) {
 		{"no packets", good + "|0", ErrSyntax},
 		{"signed lifetime", good + "|+5", ErrSyntax},
 		{"lifetime 2^49", good + "|2^49", ErrSyntax},
+		{"lifetime 2^64", good + "|2^64", ErrSyntax},
+		{"lifetime 2^x", good + "|2^x", ErrSyntax},
 		{"lifetime above 2^48", good + "|281474976710657", ErrSyntax},
 		{"lifetime of no number", good + "|" + key30, ErrSyntax},
 		{"MKI before lifetime", good + "|1:4|2^31", ErrSyntax},

@@ -98,6 +98,11 @@ func (d *Description) add(l line) error {
 		if len(fields) < 3 {
 			return syntaxError(l.number, "m= wants media, port and profile")
 		}
+		if strings.Contains(l.value, ":") {
+			// No token has one (RFC 8866 section 9), a key does: a refused
+			// m-line goes back as it came.
+			return syntaxError(l.number, "m= with a colon")
+		}
 		if len(d.media) == maxMedia {
 			return syntaxError(l.number, fmt.Sprintf("more than %d m= lines", maxMedia))
 		}

@@ -54,6 +54,7 @@ func TestParseErrorsNameTheLine(t *testing.T) {
 		{"NUL", "v=0\ns=\x00\n", "line 2: carriage return or NUL within the line"},
 		{"bare CR", "v=0\rs=-\n", "line 1: carriage return or NUL within the line"},
 		{"short m=", "v=0\nm=audio 4000\n", "line 2: m= wants media, port and profile"},
+		{"key among formats", "v=0\nm=audio 4000 RTP/AVP 0 inline:" + key30, "line 2: m= with a colon"},
 		{"65 m-lines", "v=0\n" + strings.Repeat("m=audio 0 RTP/AVP 0\n", 65), "line 66: more than 64 m= lines"},
 		{"too long", "v=0\n" + strings.Repeat("a=x\n", MaxSize/4), "32772 bytes, at most 32768 are taken"},
 	} {

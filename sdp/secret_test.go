@@ -28,7 +28,7 @@ func TestKeysAreNeverPrinted(t *testing.T) {
 	}
 	values := map[string]any{
 		"secret": c.Key, "crypto": c, "crypto pointer": &c, "slice": []Crypto{c}, "stream": s,
-		"description": d, "description in a struct": struct{ D *Description }{d},
+		"description": d, "exposed": []any{d.GoString(), d.LogValue()}, "description in a struct": struct{ D *Description }{d},
 	}
 	for name, v := range values {
 		t.Run(name, func(t *testing.T) {

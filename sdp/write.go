@@ -81,11 +81,11 @@ func head(from *Description, to Local, timing []line) []line {
 }
 
 // timing are an offer's t= lines, which its answer repeats (RFC 3264 section
-// 6).
+// 6), if they are two numbers.
 func (d *Description) timing() []line {
 	var lines []line
 	for _, l := range d.session {
-		if l.kind == 't' {
+		if fields := strings.Fields(l.value); l.kind == 't' && len(fields) == 2 && isDigits(fields[0]+fields[1]) {
 			lines = append(lines, newLine('t', l.value))
 		}
 	}

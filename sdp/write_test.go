@@ -185,13 +185,18 @@ func TestWriteAnswerNeedsTheRightKey(t *testing.T) {
 
 // The answer's t= is the offer's (RFC 3264 section 6).
 func TestWriteAnswerTiming(t *testing.T) {
-	offer := parse(t, "v=0", "c=IN IP4 192.0.2.1", "t=2873397496 2873404696", "t=1 2", "m=audio 4000 RTP/AVP 0")
+	offer := parse(t, "v=0", "c=IN IP4 192.0.2.1", "t=2873397496 2873404696", "t=1 2", "t=now", "t=0 x", "m=audio 4000 RTP/AVP 0")
 	s, err := ReadOffer(offer, Off, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	out := text(WriteAnswer(offer, s, call(t, "m=audio 5000 RTP/AVP 0"), toB, nil))
 	if !strings.Contains(out, "\nt=2873397496 2873404696\nt=1 2\nm=") {
+		t.Error(out)
+	}
+	// Without one it is the permanent session's (RFC 8866 section 5.9).
+	out = text(WriteAnswer(parse(t, "v=0", "m=audio 4000 RTP/AVP 0"), s, call(t, "m=audio 5000 RTP/AVP 0"), toB, nil))
+	if !strings.Contains(out, "\nt=0 0\nm=") {
 		t.Error(out)
 	}
 }

@@ -15,9 +15,9 @@ const (
 	DropNotRTP                  // neither RTP nor RTCP of version 2, or RTP on the RTCP port
 	DropEarly                   // this side has no answer yet: Set was not called
 	DropWrongSource             // plain side: neither the signalled nor the latched source
-	DropClearRTP                // plain RTP on a sealed side
 	DropClearRTCP               // plain RTCP on a sealed side
 	DropUnencrypted             // SRTCP with E=0
+	DropHeader                  // RTP with a header longer than the packet
 	DropAuth                    // wrong authentication tag
 	DropReplay                  // sealed index seen before or too old
 	DropStreams                 // too many SSRCs under one key
@@ -26,16 +26,17 @@ const (
 	DropRTCPKind                // RTCP with nothing in it that passes a relay
 	DropNoRoute                 // other side not set, or without an address
 	DropHeld                    // other side is on hold
-	DropDuplicate               // the same packet was already sent on the sealed other side, or it is too late for it
+	DropLate                    // it belongs before the point from which the other side's sequence was continued
+	DropDuplicate               // its index was already used on the sealed other side
 	DropExhausted               // the key for sending has reached the end of its life
 	DropSend                    // the socket did not take the packet
 	dropCount
 )
 
 var dropNames = [dropCount]string{
-	"none", "short", "long", "stun", "zrtp", "dtls", "not_rtp", "early", "wrong_source", "clear_rtp", "clear_rtcp",
-	"unencrypted_rtcp", "auth", "replay", "streams", "sequence_jump", "bad_rtcp", "rtcp_kind", "no_route", "held",
-	"duplicate", "key_exhausted", "send_error",
+	"none", "short", "long", "stun", "zrtp", "dtls", "not_rtp", "early", "wrong_source", "clear_rtcp",
+	"unencrypted_rtcp", "header", "auth", "replay", "streams", "sequence_jump", "bad_rtcp", "rtcp_kind", "no_route", "held",
+	"late", "duplicate", "key_exhausted", "send_error",
 }
 
 // String returns the label value of the cause.

@@ -1,8 +1,9 @@
 package media
 
 import (
+	"fmt"
+	"io"
 	"net/netip"
-	"time"
 
 	"callseal/media/srtp"
 )
@@ -35,33 +36,61 @@ type Remote struct {
 	Hold          bool           // the remote does not want to receive
 }
 
-// Stats are a session's figures.
-type Stats struct{ Side [2]SideStats }
+// Session relays the media of one call. Its methods may be called from any goroutine.
+type Session struct {
+	// Never changed.
+	relay  *Relay
+	worker *worker
+	local  [2]netip.AddrPort
 
-// SideStats are the figures of one side.
-type SideStats struct {
-	Received, Sent           uint64 // RTP packets accepted from the remote and relayed to it
-	ReceivedBytes, SentBytes uint64 // UDP payload of those, in bytes
-	ReceivedRTCP, SentRTCP   uint64 // RTCP packets
-	Lost                     uint64 // RTP packets that the remote sent and that never came, by sequence (RFC 3550 A.3)
-	Drops                    Drops  // packets that came from this side and were not relayed
-	RemoteSSRC, LocalSSRC    uint32 // 0 when there is none yet
-	First, Last              time.Time
-	FirstSent                time.Time
-	Latched                  netip.AddrPort // where packets for the remote go now
+	state *state // owned by the worker; touched by others only after the worker has ended
 }
 
-// Session relays the media of one call.
-type Session struct{}
-
-// Set configures one side.
-func (s *Session) Set(side Side, r Remote) error { return ErrNotRunning }
-
 // Local returns our own addresses of one side.
-func (s *Session) Local(side Side) (rtp, rtcp netip.AddrPort) { return }
+func (s *Session) Local(side Side) (rtp, rtcp netip.AddrPort) {
+	rtp = s.local[side]
+	return rtp, netip.AddrPortFrom(rtp.Addr(), rtp.Port()+1)
+}
 
-// Stats returns the figures as they are now.
-func (s *Session) Stats() Stats { return Stats{} }
+// Set configures one side from its latest offer or answer, and may be called again at any time. A key that is set again
+// keeps its context, its rollover counter and its replay state; with a new one, packets under the last are accepted for
+// 2 s more. The same addresses keep what was learned about the remote's true ones. Before Set a side neither sends nor
+// receives, and while Send is set nothing leaves it in the clear.
+// Errors change nothing: ErrClosed, ErrFamily, ErrKeyReuse, srtp.ErrProfile, srtp.ErrKeyLength.
+func (s *Session) Set(side Side, r Remote) error {
+	for _, address := range [...]netip.AddrPort{r.RTP, r.RTCP} {
+		if sendable(address) && address.Addr().Unmap().Is4() != s.local[side].Addr().Is4() {
+			return fmt.Errorf("%w: %v from %v", ErrFamily, address, s.local[side].Addr())
+		}
+	}
+	var random [32]byte
+	if _, err := io.ReadFull(s.relay.config.Random, random[:]); err != nil {
+		return fmt.Errorf("media: no randomness: %w", err)
+	}
+	err := ErrClosed
+	s.worker.do(func() {
+		if !s.state.closed {
+			err = s.worker.configure(s.state, side, r, random)
+		}
+	})
+	return err
+}
 
-// Close ends the session and returns its last figures.
-func (s *Session) Close() Stats { return Stats{} }
+// Stats returns the figures as they are now, or as they were at the end.
+func (s *Session) Stats() (stats Stats) {
+	look := func() { stats = s.relay.snapshot(s.state) }
+	if !s.worker.do(look) {
+		look()
+	}
+	return stats
+}
+
+// Close ends the session and returns its last figures. Its ports rest before another session gets them. Closing again
+// does nothing.
+func (s *Session) Close() (stats Stats) {
+	look := func() { stats = s.relay.snapshot(s.state) }
+	if !s.worker.do(func() { s.worker.drop(s.state); look() }) {
+		look()
+	}
+	return stats
+}

@@ -272,10 +272,11 @@ func TestRecovery(t *testing.T) {
 		{"gap of 40,000 across a rollover", 0, []step{{30000, nil}, {70000, nil}, {70001, nil}}, Recoveries{RecoveryForward: 1}},
 		{"gap of 56,002 that looks like an old packet", 0, []step{{10000, nil}, {66002, nil}, {66003, nil}}, Recoveries{RecoveryForward: 1}},
 		{"old packets are no restart", 0, []step{{1 << 17, nil}, {5, ErrAuth}, {1<<17 - 200, ErrReplay}, {1<<17 + 1, nil}}, Recoveries{}},
-		{"announced restart at zero", 2, []step{{2<<16 + 30000, nil}, {2<<16 + 30001, nil}, {7, nil}, {8, nil}, {8, ErrReplay}}, Recoveries{RecoveryZero: 1}},
+		{"announced restart at zero", 2, []step{{3<<16 + 30000, nil}, {3<<16 + 30001, nil}, {30002, nil}, {30003, nil}, {30003, ErrReplay}}, Recoveries{RecoveryZero: 1}},
 		{"announced restart one back", 1, []step{{2<<16 + 30000, nil}, {1<<16 + 30001, nil}, {1<<16 + 30002, nil}}, Recoveries{RecoveryBack: 1}},
-		{"a restart works once", 1, []step{{2<<16 + 30000, nil}, {7, nil}, {6, nil}, {1<<16 + 40000, nil}, {9, ErrAuth}}, Recoveries{RecoveryZero: 1, RecoveryForward: 1}},
-		{"a false restart does not stop the stream", 1, []step{{5<<16 + 30000, nil}, {7, nil}, {5<<16 + 30001, nil}, {5<<16 + 30002, nil}}, Recoveries{RecoveryZero: 1, RecoveryForward: 1}},
+		{"a restart works once", 1, []step{{3<<16 + 30000, nil}, {30100, nil}, {3<<16 + 30001, nil}, {30101, ErrAuth}}, Recoveries{RecoveryZero: 1, RecoveryForward: 1}},
+		{"a false restart does not stop the stream", 1, []step{{5<<16 + 30000, nil}, {30200, nil}, {5<<16 + 30001, nil}, {5<<16 + 30002, nil}}, Recoveries{RecoveryZero: 1, RecoveryForward: 1}},
+		{"a replay is no restart", 1, []step{{3<<16 + 30000, nil}, {3<<16 + 30000, ErrReplay}, {3<<16 + 29000, ErrReplay}, {29000, ErrReplay}, {3<<16 + 30001, nil}}, Recoveries{}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			eachSuite(t, func(t *testing.T, k Key) {

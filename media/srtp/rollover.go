@@ -52,8 +52,12 @@ func (r Recovery) String() string {
 // Recoveries counts recoveries by way.
 type Recoveries [recoveryCount]uint64
 
-// restartGrace is for how many packets after AllowRestart a sender may go back to an earlier rollover counter.
-const restartGrace = 64
+// restartGrace is for how many packets after AllowRestart a sender may go back to an earlier rollover counter, and
+// restartReach how far ahead its sequence number must then be of the last one: it has lost its counter, not its place.
+const (
+	restartGrace = 64
+	restartReach = 3000
+)
 
 // candidate is an index to try, and how it is counted.
 type candidate struct {
@@ -63,7 +67,7 @@ type candidate struct {
 
 // candidates returns the indices to try when the guess failed. Going forward is always safe: an index above all that
 // were ever authenticated cannot be a replay. Going back is what an attacker with a recording would like, so it is
-// tried only while restart says that signaling has just announced a change.
+// tried only while restart says that signaling has just announced a change, and for sequence numbers that carry on.
 func (s *stream) candidates(guess uint64, restart bool) (list [4]candidate, n int) {
 	add := func(index uint64, way Recovery) {
 		if index <= maxIndex {
@@ -75,13 +79,14 @@ func (s *stream) candidates(guess uint64, restart bool) (list [4]candidate, n in
 	if s == nil {
 		return list, n
 	}
-	if s.rtp.started() && s.peak > s.rtp.top { // back to where the stream was before a restart
-		add((&window{top: s.peak, seen: [2]uint64{1}}).guess(uint16(guess)), RecoveryForward)
-	}
-	if restart {
-		if guess > 0xffff {
-			add(guess-1<<16, RecoveryBack)
+	if s.peak > s.rtp.top { // back to where the stream was before a restart
+		before := window{top: s.peak, seen: [2]uint64{1}}
+		if index := before.guess(uint16(guess)); index > s.peak {
+			add(index, RecoveryForward)
 		}
+	}
+	if ahead := uint16(guess) - uint16(s.rtp.top); restart && ahead > 0 && ahead <= restartReach && guess > 0xffff {
+		add(guess-1<<16, RecoveryBack)
 		add(guess&0xffff, RecoveryZero)
 	}
 	return list, n

@@ -8,7 +8,7 @@ type Unprotect struct {
 	transform  transform
 	streams    streams
 	recoveries Recoveries
-	grace      [2]uint8 // packets, RTP and RTCP, that may still show a restart of the sender
+	grace      uint8 // packets that may still show a restart of the sender
 }
 
 // NewUnprotect derives the session keys of k for receiving. Its errors are ErrProfile and ErrKeyLength.
@@ -23,9 +23,9 @@ func NewUnprotect(k Key) (*Unprotect, error) {
 // Recoveries returns how often a packet was opened under another rollover counter than the most likely one.
 func (u *Unprotect) Recoveries() Recoveries { return u.recoveries }
 
-// AllowRestart lets the sender go back to an earlier rollover counter once within its next packets. Signaling calls it
-// when an offer or answer repeats a key, for some senders then start counting at zero again.
-func (u *Unprotect) AllowRestart() { u.grace = [2]uint8{restartGrace, restartGrace} }
+// AllowRestart lets the sender go back to an earlier rollover counter once within its next packets, its sequence
+// numbers carrying on. It is for an offer or answer that repeats a key: some senders then count rollovers from zero.
+func (u *Unprotect) AllowRestart() { u.grace = restartGrace }
 
 // RTP opens the SRTP packet buf[:n] in place and returns its length without the tag. Errors: ErrShort, ErrHeader,
 // ErrReplay, ErrAuth, ErrStreams.
@@ -68,15 +68,15 @@ func (u *Unprotect) accept(s *stream, ssrc uint32, index uint64) error {
 	}
 	s.rtp.mark(index)
 	s.peak = max(s.peak, index)
-	if u.grace[0] > 0 {
-		u.grace[0]--
+	if u.grace > 0 {
+		u.grace--
 	}
 	return nil
 }
 
 // recover tries the other rollover counters under which the packet may have been sealed.
 func (u *Unprotect) recover(s *stream, packet []byte, head int, ssrc uint32, guess uint64) bool {
-	list, n := s.candidates(guess, u.grace[0] > 0)
+	list, n := s.candidates(guess, u.grace > 0)
 	for _, c := range list[:n] {
 		forward := s == nil || s.rtp.fresh(c.index)
 		if !forward && c.way == RecoveryForward || !u.transform.openRTP(packet, head, ssrc, c.index) {
@@ -84,7 +84,7 @@ func (u *Unprotect) recover(s *stream, packet []byte, head int, ssrc uint32, gue
 		}
 		if !forward {
 			s.rtp.reset(c.index)
-			u.grace[0] = 0
+			u.grace = 0
 		}
 		if u.accept(s, ssrc, c.index) != nil {
 			return false
@@ -112,8 +112,7 @@ func (u *Unprotect) RTCP(buf []byte, n int) (int, error) {
 	}
 	index, ssrc := word&^encryptedFlag, binary.BigEndian.Uint32(buf[4:])
 	s := u.streams.find(ssrc)
-	fresh := s == nil || s.rtcp.fresh(uint64(index))
-	if !fresh && u.grace[1] == 0 {
+	if s != nil && !s.rtcp.fresh(uint64(index)) {
 		return 0, ErrReplay
 	}
 	if !u.transform.openRTCP(packet, ssrc, index) {
@@ -124,14 +123,6 @@ func (u *Unprotect) RTCP(buf []byte, n int) (int, error) {
 			return 0, ErrStreams
 		}
 	}
-	if !fresh {
-		s.rtcp.reset(uint64(index))
-		u.grace[1] = 0
-		return n - tag, nil
-	}
 	s.rtcp.mark(uint64(index))
-	if u.grace[1] > 0 {
-		u.grace[1]--
-	}
 	return n - tag, nil
 }

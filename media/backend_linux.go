@@ -1,0 +1,171 @@
+package media
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net/netip"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// wakeToken is the token of the eventfd.
+const wakeToken = ^uint64(0)
+
+// epoll is the backend of Linux: raw non-blocking sockets in one epoll set, and an eventfd that wakes it. Reading and
+// writing go by plain system calls with addresses in fields, because the wrappers of package unix allocate them.
+type epoll struct {
+	set   int // never changes
+	event int // never changes
+
+	// Owned by the worker.
+	events  [maxTokens]unix.EpollEvent
+	from    unix.RawSockaddrAny
+	fromLen uint32
+	to4     unix.RawSockaddrInet4
+	to6     unix.RawSockaddrInet6
+}
+
+// newBackend returns an epoll backend. Its owner calls close.
+func newBackend() (backend, error) {
+	set, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+	if err != nil {
+		return nil, describe("epoll_create1", err)
+	}
+	event, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
+	if err != nil {
+		_ = unix.Close(set) // nothing can be done about it
+		return nil, describe("eventfd", err)
+	}
+	e := &epoll{set: set, event: event}
+	if err := e.attach(socket(event), wakeToken); err != nil {
+		e.close()
+		return nil, err
+	}
+	return e, nil
+}
+
+func (e *epoll) bind(at netip.AddrPort) (socket, error) {
+	family := unix.AF_INET
+	if at.Addr().Is6() {
+		family = unix.AF_INET6
+	}
+	fd, err := unix.Socket(family, unix.SOCK_DGRAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, unix.IPPROTO_UDP)
+	if err != nil {
+		return 0, describe("socket", err)
+	}
+	var address unix.Sockaddr = &unix.SockaddrInet4{Port: int(at.Port())}
+	if family == unix.AF_INET6 {
+		err = unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, 1)
+		address = &unix.SockaddrInet6{Port: int(at.Port()), Addr: at.Addr().As16()}
+	} else {
+		address.(*unix.SockaddrInet4).Addr = at.Addr().As4()
+	}
+	if err == nil {
+		err = unix.Bind(fd, address)
+	}
+	if err != nil {
+		_ = unix.Close(fd) // the first error is the one that counts
+		return 0, describe("bind "+at.String(), err)
+	}
+	return socket(fd), nil
+}
+
+func (e *epoll) attach(s socket, token uint64) error {
+	event := unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(token), Pad: int32(token >> 32)}
+	if err := unix.EpollCtl(e.set, unix.EPOLL_CTL_ADD, int(s), &event); err != nil {
+		return describe("epoll_ctl", err)
+	}
+	return nil
+}
+
+func (e *epoll) wait(tokens []uint64) ([]uint64, error) {
+	n, err := unix.EpollWait(e.set, e.events[:], -1)
+	if errors.Is(err, unix.EINTR) {
+		return tokens, nil
+	}
+	if err != nil {
+		return tokens, describe("epoll_wait", err)
+	}
+	for _, event := range e.events[:n] {
+		token := uint64(uint32(event.Fd)) | uint64(uint32(event.Pad))<<32
+		if token != wakeToken {
+			tokens = append(tokens, token)
+			continue
+		}
+		var count [8]byte
+		_, _ = unix.Read(e.event, count[:]) // sets the eventfd back to zero; it fails only when it is zero
+	}
+	return tokens, nil
+}
+
+func (e *epoll) receive(s socket, buf []byte) (int, netip.AddrPort, error) {
+	e.fromLen = unix.SizeofSockaddrAny
+	n, _, errno := unix.RawSyscall6(unix.SYS_RECVFROM, uintptr(s), uintptr(unsafe.Pointer(unsafe.SliceData(buf))), uintptr(len(buf)),
+		unix.MSG_DONTWAIT|unix.MSG_TRUNC, uintptr(unsafe.Pointer(&e.from)), uintptr(unsafe.Pointer(&e.fromLen)))
+	if errno != 0 {
+		if errno == unix.EAGAIN {
+			return 0, netip.AddrPort{}, errAgain
+		}
+		return 0, netip.AddrPort{}, errno
+	}
+	switch e.from.Addr.Family {
+	case unix.AF_INET:
+		from := (*unix.RawSockaddrInet4)(unsafe.Pointer(&e.from))
+		return int(n), netip.AddrPortFrom(netip.AddrFrom4(from.Addr), swapped(from.Port)), nil
+	case unix.AF_INET6:
+		from := (*unix.RawSockaddrInet6)(unsafe.Pointer(&e.from))
+		return int(n), netip.AddrPortFrom(netip.AddrFrom16(from.Addr), swapped(from.Port)), nil
+	}
+	return int(n), netip.AddrPort{}, nil
+}
+
+func (e *epoll) send(s socket, packet []byte, to netip.AddrPort) error {
+	var address unsafe.Pointer
+	var size uintptr
+	if to.Addr().Is4() {
+		e.to4 = unix.RawSockaddrInet4{Family: unix.AF_INET, Port: swapped(to.Port()), Addr: to.Addr().As4()}
+		address, size = unsafe.Pointer(&e.to4), unix.SizeofSockaddrInet4
+	} else {
+		e.to6 = unix.RawSockaddrInet6{Family: unix.AF_INET6, Port: swapped(to.Port()), Addr: to.Addr().As16()}
+		address, size = unsafe.Pointer(&e.to6), unix.SizeofSockaddrInet6
+	}
+	_, _, errno := unix.RawSyscall6(unix.SYS_SENDTO, uintptr(s), uintptr(unsafe.Pointer(unsafe.SliceData(packet))), uintptr(len(packet)),
+		unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL, uintptr(address), size)
+	if errno != 0 {
+		return errno
+	}
+	return nil
+}
+
+func (e *epoll) release(s socket) { _ = unix.Close(int(s)) } // the descriptor is gone whatever it returns
+
+func (e *epoll) wake() {
+	one := [8]byte{}
+	binary.NativeEndian.PutUint64(one[:], 1)
+	_, _ = unix.Write(e.event, one[:]) // fails only when the counter is full, and then it wakes as well
+}
+
+func (e *epoll) close() {
+	_ = unix.Close(e.event)
+	_ = unix.Close(e.set)
+}
+
+// swapped converts a port between host and network byte order.
+func swapped(port uint16) uint16 {
+	var b [2]byte
+	binary.BigEndian.PutUint16(b[:], port)
+	return binary.NativeEndian.Uint16(b[:])
+}
+
+// describe names the call and turns the errors that a caller acts upon into ours.
+func describe(call string, err error) error {
+	switch {
+	case errors.Is(err, unix.EMFILE), errors.Is(err, unix.ENFILE):
+		return ErrNoDescriptors
+	case errors.Is(err, unix.EADDRINUSE):
+		return errPortTaken
+	}
+	return fmt.Errorf("media: %s: %w", call, err)
+}

@@ -1,0 +1,14 @@
+// Package media relays RTP and RTCP between the two sides of a call.
+//
+// A Relay has a few workers. Each is one OS thread that sleeps in one epoll set and owns its sessions for life: their
+// sockets, keys, counters, everything. Other goroutines reach a session only through the worker's mailbox, so that
+// there is no lock, and no allocation, on the way of a packet.
+//
+// The way of a packet, by file: worker.go takes it from the system (backend_linux.go); forward.go leads it through the
+// rest: classify.go says what it is, latch.go whether it may come from there, srtp opens it, source.go follows the
+// remote's numbering, sender.go gives it ours (rtcp.go for reports), srtp seals it; worker.go sends it.
+//
+// What never happens, whatever comes in: a packet leaves in the clear on a side with a key, or at all before the side
+// was set; a sealed side's packets go to an address from which no packet with a valid tag came, other than the one of
+// the SDP; a key, SSRC and index are used twice.
+package media

@@ -1,0 +1,196 @@
+package media
+
+import (
+	"net/netip"
+	"time"
+
+	"callseal/media/srtp"
+)
+
+const (
+	oldKeyGrace    = 2 * time.Second // for how long after a re-key packets under the last key are still opened
+	maxReceiveKeys = 8               // keys of one remote whose replay state is kept
+)
+
+// leg is everything that is known about one side: how to receive from its remote and how to send to it. It is owned by
+// the session's worker.
+type leg struct {
+	set    bool // Set was called: before it nothing is received or sent
+	remote Remote
+	latch  [kinds]latch
+
+	// Receiving. opened[0] has the key in force, opened[1] is the one before it, accepted until oldUntil; the others are
+	// kept for their replay state, should their key ever return.
+	sealedIn bool
+	opened   []opener
+	oldUntil time.Duration
+	source   source
+
+	// Sending. retired holds every earlier key: if one returns, a new SSRC keeps its key stream from repeating.
+	seal    *srtp.Protect
+	retired []srtp.Key
+	out     sender
+
+	count counters
+}
+
+// opener is a key that the remote has encrypted with.
+type opener struct {
+	key     srtp.Key
+	context *srtp.Unprotect
+	counted srtp.Recoveries // those already in the leg's counters
+}
+
+// counters are a leg's figures.
+type counters struct {
+	received, sent           [kinds]uint64
+	receivedBytes, sentBytes uint64
+	drops                    Drops
+	recovered                srtp.Recoveries
+	first, last, firstSent   time.Duration // since the relay's start; valid once received[rtp] or sent[rtp] is not 0
+}
+
+// apply takes what signaling says about the remote. An error changes nothing. random is used for a new SSRC when an old
+// key returns.
+func (l *leg) apply(r Remote, other *leg, random [32]byte, now time.Duration) error {
+	if err := reuses(r, other); err != nil {
+		return err
+	}
+	var seal *srtp.Protect
+	sameSend := sameKey(r.Send, l.remote.Send)
+	if !sameSend && r.Send != nil {
+		var err error
+		if seal, err = srtp.NewProtect(*r.Send); err != nil {
+			return err
+		}
+	}
+	if err := l.applyReceive(r.Receive, now); err != nil {
+		return err
+	}
+	if !sameSend {
+		l.applySend(r.Send, seal, random)
+	}
+	r.RTP, r.RTCP = unmapped(r.RTP), unmapped(r.RTCP)
+	l.latch[rtp].signal(r.RTP)
+	l.latch[rtcp].signal(r.RTCP)
+	l.set, l.remote = true, r
+	return nil
+}
+
+// reuses refuses a key for sending that somebody else already encrypts with: two parties under one key are one SSRC
+// collision away from reusing key stream (RFC 3711 section 9.1), and an echoed key is a sign of a confused answer.
+func reuses(r Remote, other *leg) error {
+	if r.Send == nil {
+		return nil
+	}
+	for _, k := range []*srtp.Key{r.Receive, other.remote.Receive, other.remote.Send} {
+		if sameKey(r.Send, k) {
+			return ErrKeyReuse
+		}
+	}
+	return nil
+}
+
+// applyReceive puts the key in front of l.opened. A key that is there already keeps its context, ROC and replay state.
+func (l *leg) applyReceive(k *srtp.Key, now time.Duration) error {
+	if k == nil {
+		l.sealedIn = false
+		return nil
+	}
+	for i := range l.opened {
+		if !l.opened[i].key.Equal(*k) {
+			continue
+		}
+		o := l.opened[i]
+		o.context.AllowRestart() // some senders begin to count anew with each offer
+		if i > 0 {
+			copy(l.opened[1:i+1], l.opened[:i])
+			l.opened[0], l.oldUntil = o, now+oldKeyGrace
+		}
+		l.sealedIn = true
+		return nil
+	}
+	context, err := srtp.NewUnprotect(*k)
+	if err != nil {
+		return err
+	}
+	l.opened = append([]opener{{key: *k, context: context}}, l.opened[:min(len(l.opened), maxReceiveKeys-1)]...)
+	if l.sealedIn {
+		l.oldUntil = now + oldKeyGrace
+	}
+	l.sealedIn = true
+	return nil
+}
+
+// applySend replaces the key for sending. SSRC, sequence numbers and timestamps go on.
+func (l *leg) applySend(k *srtp.Key, seal *srtp.Protect, random [32]byte) {
+	if l.remote.Send != nil {
+		l.retired = append(l.retired, *l.remote.Send)
+	}
+	l.seal = seal
+	if k == nil {
+		return
+	}
+	for _, old := range l.retired {
+		if old.Equal(*k) {
+			fresh := newSender(random)
+			l.out.ssrc, l.out.packets, l.out.octets = fresh.ssrc, 0, 0
+			return
+		}
+	}
+}
+
+// sendTo returns the address for a kind of packet and the port of ours from which it goes (RFC 5761).
+func (l *leg) sendTo(k kind) (netip.AddrPort, kind) {
+	if l.remote.Mux {
+		k = rtp
+	}
+	return l.latch[k].target(), k
+}
+
+// recovered moves what the context recovered since the last look into the counters and returns it.
+func (l *leg) recovered(o *opener) (fresh srtp.Recoveries) {
+	all := o.context.Recoveries()
+	if all == o.counted {
+		return fresh
+	}
+	for i := range all {
+		fresh[i] = all[i] - o.counted[i]
+		l.count.recovered[i] += fresh[i]
+	}
+	o.counted = all
+	return fresh
+}
+
+// countReceived counts a packet that passed all checks of its own side. bytes are those of its UDP payload.
+func (l *leg) countReceived(k kind, bytes int, now time.Duration) {
+	if k == rtp {
+		if l.count.received[rtp] == 0 {
+			l.count.first = now
+		}
+		l.count.last = now
+	}
+	l.count.received[k]++
+	l.count.receivedBytes += uint64(bytes)
+}
+
+// countSent counts a packet that the socket took.
+func (l *leg) countSent(k kind, bytes int, now time.Duration) {
+	if k == rtp {
+		if l.count.sent[rtp] == 0 {
+			l.count.firstSent = now
+		}
+		l.out.sent(bytes - rtpHeader) // for sender reports
+	}
+	l.count.sent[k]++
+	l.count.sentBytes += uint64(bytes)
+}
+
+func sameKey(a, b *srtp.Key) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return a.Equal(*b)
+}
+
+func unmapped(a netip.AddrPort) netip.AddrPort { return netip.AddrPortFrom(a.Addr().Unmap(), a.Port()) }

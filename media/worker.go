@@ -1,0 +1,269 @@
+package media
+
+import (
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"runtime"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// worker relays the packets of its sessions on one OS thread. It owns their sockets and all their state from Open to
+// Close: there is no lock on the way of a packet.
+type worker struct {
+	// Never changed.
+	os      backend
+	clock   func() time.Duration // time since the relay's start
+	log     *slog.Logger
+	release func(address netip.Addr, port uint16) // gives a session's ports back
+
+	load atomic.Int64 // sessions, also those about to be adopted
+
+	mu      sync.Mutex // guards mailbox and closed
+	mailbox []func()   // run by the worker in order
+	closed  bool       // the worker has ended: nothing will be run any more
+
+	// Owned by the worker's goroutine.
+	ports    []*port // by token
+	unused   []uint64
+	sessions map[*state]struct{}
+	tokens   []uint64
+	buf      []byte
+	space    []byte
+	tally    tally
+	current  *state // whose packet is being relayed
+	stopping bool
+}
+
+// port is one of the four sockets of a session.
+type port struct {
+	socket socket
+	owner  *state
+	side   Side
+	kind   kind
+	token  uint64
+}
+
+// state is a session as its worker sees it.
+type state struct {
+	legs   [2]leg
+	ports  [2][kinds]*port
+	local  [2]netip.AddrPort // the address and even port of each side
+	closed bool
+}
+
+func newWorker(os backend, clock func() time.Duration, log *slog.Logger, release func(netip.Addr, uint16)) *worker {
+	return &worker{
+		os: os, clock: clock, log: log, release: release, sessions: map[*state]struct{}{},
+		tokens: make([]uint64, 0, maxTokens), buf: make([]byte, bufSize), space: make([]byte, bufSize),
+	}
+}
+
+// maxTokens is how many ports a worker serves between two looks at its mailbox.
+const maxTokens = 128
+
+// run relays until stop. It returns only after its last session is closed; nothing it owns is used afterwards.
+func (w *worker) run() error {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	defer w.end()
+	for !w.stopping {
+		var err error
+		if w.tokens, err = w.os.wait(w.tokens[:0]); err != nil {
+			return err
+		}
+		w.round()
+	}
+	return nil
+}
+
+// round serves every port that has packets once: one packet each, so that a flooded port delays no other.
+func (w *worker) round() {
+	defer w.survive()
+	w.commands()
+	now := w.clock()
+	for _, token := range w.tokens {
+		if p := w.ports[token&tokenSlot]; p != nil && p.token == token {
+			w.serve(p, now)
+		}
+	}
+}
+
+// serve relays one packet.
+func (w *worker) serve(p *port, now time.Duration) {
+	n, from, err := w.os.receive(p.socket, w.buf[:maxPacket])
+	if err != nil {
+		return // nothing there after all; an ICMP error of an earlier packet is reported here too and means nothing
+	}
+	s := p.owner
+	w.current = s
+	leg, to := &s.legs[p.side], &s.legs[1-p.side]
+	f := forwarder{from: leg, to: to, space: w.space}
+	v := f.packet(w.buf, n, p.kind, from, now)
+	if v.drop == DropNone {
+		if w.os.send(s.ports[1-p.side][v.via].socket, v.out, v.target) != nil {
+			v.drop = DropSend
+		} else {
+			to.countSent(v.kind, len(v.out), now)
+		}
+	}
+	if v.drop != DropNone {
+		leg.count.drops[v.drop]++
+	}
+	w.tally.add(&v, n)
+	w.current = nil
+}
+
+// survive ends the session whose packet made the code panic, and no other. The packets that this round did not get to
+// are reported again by the next wait.
+func (w *worker) survive() {
+	cause := recover()
+	if cause == nil {
+		return
+	}
+	w.tally.panics++
+	w.log.Error("media session ended by a panic", "panic", fmt.Sprint(cause), "stack", string(debug.Stack()))
+	if s := w.current; s != nil {
+		w.current = nil
+		w.drop(s)
+	}
+}
+
+// commands runs what other goroutines asked for.
+func (w *worker) commands() {
+	for {
+		w.mu.Lock()
+		if len(w.mailbox) == 0 {
+			w.mu.Unlock()
+			return
+		}
+		command := w.mailbox[0]
+		w.mailbox = w.mailbox[1:]
+		w.mu.Unlock()
+		command()
+	}
+}
+
+// do runs f on the worker and waits for it. It returns false, without running f, when the worker has ended. Safe from
+// any goroutine but the worker's.
+func (w *worker) do(f func()) bool {
+	done := make(chan struct{}) // closed by the worker
+	w.mu.Lock()
+	if w.closed {
+		w.mu.Unlock()
+		return false
+	}
+	w.mailbox = append(w.mailbox, func() {
+		defer close(done)
+		f()
+	})
+	w.mu.Unlock()
+	w.os.wake()
+	<-done
+	return true
+}
+
+// stop makes run return. Safe from any goroutine, also after the end.
+func (w *worker) stop() { w.do(func() { w.stopping = true }) }
+
+// end closes every session, then runs the commands that came too late for that.
+func (w *worker) end() {
+	for s := range w.sessions {
+		w.drop(s)
+	}
+	for {
+		w.commands()
+		w.mu.Lock()
+		if len(w.mailbox) == 0 {
+			w.closed = true
+			w.mu.Unlock()
+			break
+		}
+		w.mu.Unlock()
+	}
+	w.os.close()
+}
+
+// A token is a slot of w.ports and, above it, a count that tells its users apart: an event of a closed port must not
+// reach the next one in its slot.
+const (
+	tokenSlot = 1<<32 - 1
+	tokenUser = 1 << 32
+)
+
+// adopt takes a session's four sockets. On error none of them is left with the worker, and they are still open.
+func (w *worker) adopt(s *state) error {
+	for side := range s.ports {
+		for _, p := range s.ports[side] {
+			p.token = w.slot()
+			w.ports[p.token&tokenSlot] = p
+			if err := w.os.attach(p.socket, p.token); err != nil {
+				w.disown(s)
+				return err
+			}
+		}
+	}
+	w.sessions[s] = struct{}{}
+	return nil
+}
+
+// slot returns a token that was never used.
+func (w *worker) slot() uint64 {
+	if n := len(w.unused); n > 0 {
+		token := w.unused[n-1]
+		w.unused = w.unused[:n-1]
+		return token
+	}
+	w.ports = append(w.ports, nil)
+	return uint64(len(w.ports) - 1)
+}
+
+// disown forgets a session's ports.
+func (w *worker) disown(s *state) {
+	for side := range s.ports {
+		for _, p := range s.ports[side] {
+			if slot := p.token & tokenSlot; slot < uint64(len(w.ports)) && w.ports[slot] == p {
+				w.ports[slot] = nil
+				w.unused = append(w.unused, p.token+tokenUser)
+			}
+		}
+	}
+}
+
+// drop closes a session: its sockets first, then its ports begin to rest.
+func (w *worker) drop(s *state) {
+	if s.closed {
+		return
+	}
+	s.closed = true
+	w.disown(s)
+	delete(w.sessions, s)
+	for side := range s.ports {
+		for _, p := range s.ports[side] {
+			w.os.release(p.socket)
+		}
+		w.release(s.local[side].Addr(), s.local[side].Port())
+		w.tally.leg(&s.legs[side], -1)
+	}
+	w.load.Add(-1)
+}
+
+// configure applies what signaling says about one side.
+func (w *worker) configure(s *state, side Side, r Remote, random [32]byte) error {
+	leg := &s.legs[side]
+	w.tally.leg(leg, -1)
+	err := leg.apply(r, &s.legs[1-side], random, w.clock())
+	w.tally.leg(leg, +1)
+	return err
+}
+
+// figures returns a copy of the tally. Safe from any goroutine but the worker's.
+func (w *worker) figures() (t tally) {
+	if !w.do(func() { t = w.tally }) {
+		t = w.tally // the worker has ended and touches it no more
+	}
+	return t
+}

@@ -22,7 +22,7 @@ func (c *Call) begin() {
 	invite := c.inA.Request()
 	d, err := dialog.Answering(invite, c.a.tag)
 	if err != nil {
-		c.fail(400, "INVITE without a Contact")
+		c.fail(400, "INVITE with a Contact that is no URI")
 		return
 	}
 	c.a.dialogs[d.ID().Remote] = d

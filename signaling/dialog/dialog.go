@@ -42,11 +42,15 @@ type party struct {
 }
 
 // Answering makes the dialog of a leg that called us, from its INVITE and the
-// tag that our responses carry (RFC 3261 section 12.1.1). An INVITE without a
-// usable Contact is ErrNoContact.
+// tag that our responses carry (RFC 3261 section 12.1.1). RFC 2543 lets the
+// caller leave Contact out: From is its target then. A Contact that is no URI
+// is ErrNoContact.
 func Answering(invite *sip.Request, tag string) (*Dialog, error) {
-	contact := invite.Contact()
-	if contact == nil || contact.Address.Wildcard {
+	target := invite.From().Address
+	if contact := invite.Contact(); contact != nil {
+		target = contact.Address
+	}
+	if target.Wildcard || target.Host == "" {
 		return nil, fmt.Errorf("INVITE: %w", ErrNoContact)
 	}
 	d := &Dialog{
@@ -54,7 +58,7 @@ func Answering(invite *sip.Request, tag string) (*Dialog, error) {
 		local:     partyOf(invite.To().DisplayName, invite.To().Address, tag),
 		remote:    partyOf(invite.From().DisplayName, invite.From().Address, invite.From().Params.GetOr("tag", "")),
 		remoteSeq: invite.CSeq().SeqNo,
-		target:    *contact.Address.Clone(),
+		target:    *target.Clone(),
 	}
 	// RFC 3261 section 12.1.1: the UAS keeps the Record-Route in order.
 	for _, h := range invite.GetHeaders("record-route") {

@@ -76,12 +76,23 @@ func TestAnsweringSwapsThePartiesAndKeepsTheRouteOrder(t *testing.T) {
 	}
 }
 
-func TestAnsweringNeedsAContact(t *testing.T) {
-	for _, contact := range []string{"", "Contact: *\n"} {
-		text := strings.Replace(inviteIn, "Contact: <sip:101@127.0.0.3:5061;transport=tls>\n", contact, 1)
-		if _, err := Answering(parse[*sip.Request](t, text), "x"); !errors.Is(err, ErrNoContact) {
-			t.Errorf("contact %q: %v, want ErrNoContact", contact, err)
+func TestTargetOfTheCaller(t *testing.T) {
+	for _, c := range []struct{ name, contact, want string }{
+		{"Contact", "Contact: <sip:101@127.0.0.3:5061;transport=tls>\n", "sip:101@127.0.0.3:5061;transport=tls"},
+		{"RFC 2543: From", "", "sip:101@127.0.0.3"},
+	} {
+		text := strings.Replace(inviteIn, "Contact: <sip:101@127.0.0.3:5061;transport=tls>\n", c.contact, 1)
+		d, err := Answering(parse[*sip.Request](t, text), "x")
+		if err != nil {
+			t.Fatal(err)
 		}
+		if got := d.Request(sip.BYE).Recipient.String(); got != c.want {
+			t.Errorf("%s: %s, want %s", c.name, got, c.want)
+		}
+	}
+	star := strings.Replace(inviteIn, "<sip:101@127.0.0.3:5061;transport=tls>", "*", 1)
+	if _, err := Answering(parse[*sip.Request](t, star), "x"); !errors.Is(err, ErrNoContact) {
+		t.Errorf("Contact *: %v, want ErrNoContact", err)
 	}
 }
 

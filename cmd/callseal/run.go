@@ -93,49 +93,73 @@ func newLogger(out io.Writer, c logConfig) *slog.Logger {
 	return slog.New(slog.NewTextHandler(out, opts))
 }
 
-// serve builds the parts of callseal, runs them, and stops them when a signal
-// says so: first the server, which ends its calls, then the relay under them,
-// last the admin pages, which show it.
-func serve(ctx context.Context, cfg *Config, log *slog.Logger, signals <-chan os.Signal) error {
-	reg := newRegistry(cfg)
-	cfg.Media.Log = log
-	relay, err := media.New(cfg.Media)
-	if err != nil {
-		return err
-	}
-	server, err := signaling.New(cfg.Signaling, relay, log, signaling.NewMetrics(reg))
-	if err != nil {
-		return err
-	}
-	var up atomic.Bool
-	admin, err := web.New(web.Config{Listen: cfg.Admin, Metrics: reg, Log: log, Unready: func() string {
-		switch {
-		case !up.Load():
-			return "starting or stopping"
-		case server.Draining():
-			return "draining"
-		}
-		return ""
-	}})
-	if err != nil {
-		return err
-	}
-	logConfiguration(log, cfg)
+// house is the parts of a callseal, built and bound, not yet running.
+type house struct {
+	relay  *media.Relay
+	server *signaling.Server
+	admin  *web.Server
+	up     atomic.Bool // every part runs
+}
 
+// assemble makes the parts and binds their sockets; run must follow.
+func assemble(cfg *Config, log *slog.Logger) (*house, error) {
+	h := &house{}
+	reg := newRegistry(cfg)
+	mediaMetrics, err := media.NewMetrics(reg)
+	if err != nil {
+		return nil, err
+	}
+	relayed := cfg.Media
+	relayed.Log, relayed.Metrics = log, mediaMetrics
+	if h.relay, err = media.New(relayed); err != nil {
+		return nil, err
+	}
+	if h.server, err = signaling.New(cfg.Signaling, h.relay, log, signaling.NewMetrics(reg)); err != nil {
+		return nil, err
+	}
+	h.admin, err = web.New(web.Config{Listen: cfg.Admin, Metrics: reg, Unready: h.unready, Log: log})
+	return h, err
+}
+
+// unready says why no call would be taken.
+func (h *house) unready() string {
+	switch {
+	case !h.up.Load():
+		return "starting or stopping"
+	case h.server.Draining():
+		return "draining"
+	}
+	return ""
+}
+
+// run runs the parts until ctx ends, and calls up when they all do. The end
+// comes in the opposite order: first the server, which ends its calls, then
+// the relay under them, last the admin pages, which show it.
+func (h *house) run(ctx context.Context, up func()) error {
+	defer h.up.Store(false)
+	return runTasks(ctx, []namedTask{{"admin", h.admin}, {"media", h.relay}, {"signaling", h.server}}, func() {
+		h.up.Store(true)
+		up()
+	})
+}
+
+// serve is callseal from its start to its end, which a signal brings.
+func serve(ctx context.Context, cfg *Config, log *slog.Logger, signals <-chan os.Signal) error {
+	logConfiguration(log, cfg)
+	h, err := assemble(cfg, log)
+	if err != nil {
+		return err
+	}
 	ctx, end := context.WithCancel(ctx)
 	defer end()
 	var g errgroup.Group
 	g.Go(func() error {
 		defer end()
-		return runTasks(ctx, []namedTask{{"admin", admin}, {"media", relay}, {"signaling", server}}, func() {
-			up.Store(true)
-			log.Info("ready", "admin", admin.Addr().String())
-		})
+		return h.run(ctx, func() { log.Info("ready", "admin", h.admin.Addr().String()) })
 	})
 	g.Go(func() error {
-		defer up.Store(false)
 		defer end()
-		awaitEnd(ctx, signals, server.Drain, cfg.DrainTimeout, log)
+		awaitEnd(ctx, signals, h.server.Drain, cfg.DrainTimeout, log)
 		return nil
 	})
 	err = g.Wait()

@@ -379,6 +379,10 @@ func TestRefusals(t *testing.T) {
 	sealed := func(c *Config) { c.Table.Trunks[0].Media, c.Table.Trunks[0].Suites = sdp.Required, sdp.Suites() }
 	stranger := func(c *Config) { c.Table.Trunks[0].Sources = nil }
 	full := func(c *Config) { c.Limits.Calls = -1 }
+	nobody := func(c *Config) { // nothing listens there: refused at once
+		t := &c.Table.Trunks[1].Target
+		t.Proto, t.Host, t.Port = transport.TCP, "127.0.11.77", 1
+	}
 	for _, c := range []struct {
 		name  string
 		edit  func(*Config)
@@ -391,16 +395,34 @@ func TestRefusals(t *testing.T) {
 		{"plain offer where SRTP is required", sealed, "", offer, "SIP/2.0 488 dialer1 offered no SRTP but it is required"},
 		{"no SDP", nil, "", "", "SIP/2.0 488 dialer1 sent no SDP"},
 		{"call limit", full, "", offer, "SIP/2.0 503 SBC call limit reached"},
+		{"carrier unreachable", nobody, "", offer, "SIP/2.0 503 "},
+		{"no hops left", nil, "", offer, "SIP/2.0 483 Too Many Hops"},
 		{"unknown extension", nil, "Require: teleport\n", offer, "SIP/2.0 420"},
 		{"only another body", nil, "Accept: text/plain\n", offer, "SIP/2.0 406"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			f := newFixture(t, c.edit)
-			f.dialer.send(f.invite(1, c.extra, c.body))
+			text := f.invite(1, c.extra, c.body)
+			if c.name == "no hops left" {
+				text = strings.Replace(text, "Max-Forwards: 70", "Max-Forwards: 0", 1)
+			}
+			f.dialer.send(text)
 			got := f.dialer.want(c.want)
 			f.dialer.send(f.inDialog("ACK", 102, 1, got))
 			f.wantIdle(t)
 		})
+	}
+}
+
+// The same INVITE by two ways is a loop (RFC 3261 section 8.2.2.2).
+func TestMergedRequests(t *testing.T) {
+	f := newFixture(t, nil)
+	f.dialer.send(f.invite(1, "", offer))
+	f.carrier.want("INVITE ")
+	f.dialer.send(strings.Replace(f.invite(1, "", offer), "branch=z9hG4bKdialer1", "branch=z9hG4bKotherway", 1))
+	f.dialer.want("SIP/2.0 482")
+	if n := f.Calls(); n != 1 {
+		t.Errorf("%d calls, want one", n)
 	}
 }
 

@@ -20,7 +20,20 @@ func (r Report) Summary() []string {
 	for party, leg := range r.Legs {
 		lines = append(lines, fmt.Sprintf("One way to the %s: %s.", r.Names[party], leg.Latency))
 	}
-	return append(lines, r.readable(), r.heard(), r.changed())
+	lines = append(lines, r.readable(), r.heard(), r.changed())
+	if late := r.Lateness(); late.P99 > packetTime {
+		lines = append(lines, fmt.Sprintf("The bench itself was short of processor time: it sent late by %s. The figures above include that.", late))
+	}
+	return lines
+}
+
+// Lateness is how late the ends sent their packets, by the worse of the two.
+func (s Snapshot) Lateness() Quantiles {
+	a, b := s.Legs[Calling].Lateness, s.Legs[Answering].Lateness
+	if a.P99 > b.P99 {
+		return a
+	}
+	return b
 }
 
 // Transport is how SIP was carried, like "TLS 1.3" or "udp".

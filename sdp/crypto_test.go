@@ -58,10 +58,13 @@ func TestParseCrypto(t *testing.T) {
 			Crypto{Tag: "4", Suite: srtp.ProtectionProfileAeadAes256Gcm, Name: "AEAD_AES_256_GCM", Key: decode(t, key44)}},
 		{"harmless parameters", "1 AES_CM_128_HMAC_SHA1_80 inline:" + key30 + " WSH=128 FEC_ORDER=FEC_SRTP -UNKNOWN=1 -x",
 			Crypto{Tag: "1", Suite: suite, Name: "AES_CM_128_HMAC_SHA1_80", Key: key}},
-		{"RFC 4568 section 4.1", "1 AES_CM_128_HMAC_SHA1_80 inline:PS1uQCVeeCFCanVmcjkpPywjNWhcYD0mXXtxaVBR|2^20|1:32",
+		{"RFC 4568's first example", "1 AES_CM_128_HMAC_SHA1_80 inline:PS1uQCVeeCFCanVmcjkpPywjNWhcYD0mXXtxaVBR|2^20|1:32",
 			Crypto{Tag: "1", Suite: suite, Name: "AES_CM_128_HMAC_SHA1_80", Key: decode(t, "PS1uQCVeeCFCanVmcjkpPywjNWhcYD0mXXtxaVBR"),
 				Lifetime: 1 << 20, MKI: append(make([]byte, 31), 1), MKILen: 32}},
-		{"RFC 4568 section 10.1, FEC", "1 AES_CM_128_HMAC_SHA1_80 inline:WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz|2^20|1:4 FEC_ORDER=FEC_SRTP",
+		{"RFC 4568's MKI without lifetime", "1 AES_CM_128_HMAC_SHA1_80 inline:YUJDZGVmZ2hpSktMbW9QUXJzVHVWd3l6MTIzNDU2|1066:4",
+			Crypto{Tag: "1", Suite: suite, Name: "AES_CM_128_HMAC_SHA1_80", Key: decode(t, "YUJDZGVmZ2hpSktMbW9QUXJzVHVWd3l6MTIzNDU2"),
+				MKI: []byte{0, 0, 4, 42}, MKILen: 4}},
+		{"RFC 4568's example with FEC", "1 AES_CM_128_HMAC_SHA1_80 inline:WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz|2^20|1:4 FEC_ORDER=FEC_SRTP",
 			Crypto{Tag: "1", Suite: suite, Name: "AES_CM_128_HMAC_SHA1_80", Key: decode(t, "WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz"),
 				Lifetime: 1 << 20, MKI: []byte{0, 0, 0, 1}, MKILen: 4}},
 	} {
@@ -127,7 +130,7 @@ func TestParseCryptoRefuses(t *testing.T) {
 		{"window below 64", good + " WSH=63", ErrSyntax},
 		{"window of no number", good + " WSH=wide", ErrSyntax},
 		{"unknown parameter", good + " FRESH=1", ErrNoSuite},
-		{"RFC 4568 section 4.1, F8 with two keys", "2 F8_128_HMAC_SHA1_80 inline:MTIzNDU2Nzg5QUJDREUwMTIzNDU2Nzg5QUJjZGVm|2^20|1:32;" +
+		{"RFC 4568's F8 line with two keys", "2 F8_128_HMAC_SHA1_80 inline:MTIzNDU2Nzg5QUJDREUwMTIzNDU2Nzg5QUJjZGVm|2^20|1:32;" +
 			"inline:QUJjZGVmMTIzNDU2Nzg5QUJDREUwMTIzNDU2Nzg5|2^20|2:32", ErrNoSuite},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

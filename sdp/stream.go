@@ -114,7 +114,7 @@ func (d *Description) connection(m *media) (netip.Addr, error) {
 // one. The type beside it (IP4, IP6) is not believed.
 func parseAddress(number int, text string) (netip.Addr, error) {
 	if strings.HasSuffix(strings.ToLower(text), ".invalid") {
-		return netip.IPv4Unspecified(), nil // RFC 6157 section 5.1: no address yet
+		return netip.IPv4Unspecified(), nil // RFC 6157: no address yet
 	}
 	addr, err := netip.ParseAddr(text)
 	if err != nil || addr.Zone() != "" || addr.IsMulticast() {

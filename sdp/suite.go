@@ -16,10 +16,10 @@ var suites = []struct {
 	names []string
 	size  int // master key and master salt, bytes
 }{
-	// RFC 7714 section 14.2.
+	// RFC 7714.
 	{srtp.ProtectionProfileAeadAes256Gcm, []string{"AEAD_AES_256_GCM"}, 32 + 12},
 	{srtp.ProtectionProfileAeadAes128Gcm, []string{"AEAD_AES_128_GCM"}, 16 + 12},
-	// RFC 6188 section 4, and its draft; RFC 4568 section 6.2.
+	// RFC 6188 and its draft; RFC 4568 section 6.2.
 	{srtp.ProtectionProfileAes256CmHmacSha1_80, []string{"AES_256_CM_HMAC_SHA1_80", "AES_CM_256_HMAC_SHA1_80"}, 32 + 14},
 	{srtp.ProtectionProfileAes128CmHmacSha1_80, []string{"AES_CM_128_HMAC_SHA1_80"}, 16 + 14},
 	{srtp.ProtectionProfileAes256CmHmacSha1_32, []string{"AES_256_CM_HMAC_SHA1_32", "AES_CM_256_HMAC_SHA1_32"}, 32 + 14},

@@ -55,6 +55,7 @@ func (c demoCmd) run(ctx context.Context, s *screen) error {
 	defer d.close()
 	s.begin(c, d)
 	report := d.play(s)
+	d.server.stop() // ends what is left, and tells whether it ran to the end
 	faults := append(report.Faults(c.demands()), c.unproven(report)...)
 	if err := d.server.err(); err != nil {
 		faults = append(faults, "callseal itself stopped: "+err.Error())
@@ -104,7 +105,7 @@ type demo struct {
 	ctx    context.Context // ends with Ctrl-C, or when the server stops
 	server *demoServer
 	run    bench.Run
-	close  func()
+	close  func() // in the opposite order of opening
 }
 
 // open starts the carrier, callseal and the dialer, in this order.

@@ -8,10 +8,8 @@ import (
 	"net/netip"
 	"strings"
 	"sync"
-	"sync/atomic"
 
 	"callseal/bench"
-	"callseal/cmd/callseal/web"
 	"callseal/media"
 	"callseal/sdp"
 	"callseal/signaling"
@@ -133,73 +131,50 @@ func hostPrefix(a netip.Addr) netip.Prefix { return netip.PrefixFrom(a, a.BitLen
 
 // demoServer is a callseal that runs in this process.
 type demoServer struct {
-	signaling  *signaling.Server
-	admin      *web.Server
+	*house
 	complaints *tail
-	failure    atomic.Pointer[error]
-	stop       func() // ends it and waits
+	failure    error // why it stopped by itself; set before ended is closed
+	ended      chan struct{}
+	end        context.CancelFunc
 }
 
-// err is why the server stopped by itself, or nil.
-func (d *demoServer) err() error {
-	if e := d.failure.Load(); e != nil {
-		return *e
-	}
-	return nil
+// err is why the server stopped by itself, or nil. Call it after stop.
+func (d *demoServer) err() error { return d.failure }
+
+// stop ends it and waits. It may be called twice.
+func (d *demoServer) stop() {
+	d.end()
+	<-d.ended
 }
 
 // target is where the dialer calls.
 func (d *demoServer) target() bench.Target {
-	at := d.signaling.Addr("dialers")
+	at := d.server.Addr("dialers")
 	return bench.Target{Proto: bench.TLS, Host: at.Addr().String(), Port: at.Port()}
 }
 
-// startDemoServer builds the same parts as serve does and runs them until
-// stop. The context it returns ends with ctx, or when a part stops by itself.
+// startDemoServer runs the same parts as serve does, until stop. The context
+// it returns ends with ctx, or when callseal stops by itself.
 func startDemoServer(ctx context.Context, cfg *Config) (context.Context, *demoServer, error) {
-	d := &demoServer{complaints: &tail{}}
+	d := &demoServer{complaints: &tail{}, ended: make(chan struct{})}
 	log := slog.New(slog.NewTextHandler(d.complaints, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	reg := newRegistry(cfg)
-	cfg.Media.Log = log
-	relay, err := media.New(cfg.Media)
-	if err != nil {
+	var err error
+	if d.house, err = assemble(cfg, log); err != nil {
 		return nil, nil, err
 	}
-	if d.signaling, err = signaling.New(cfg.Signaling, relay, log, signaling.NewMetrics(reg)); err != nil {
-		return nil, nil, err
-	}
-	var up atomic.Bool
-	d.admin, err = web.New(web.Config{Listen: cfg.Admin, Metrics: reg, Log: log, Unready: func() string {
-		if !up.Load() {
-			return "starting or stopping"
-		}
-		return ""
-	}})
-	if err != nil {
-		return nil, nil, err
-	}
-	shown, fail := context.WithCancel(ctx)
+	watched, fail := context.WithCancel(ctx)
 	running, end := context.WithCancel(context.WithoutCancel(ctx)) // the calls end before the server does
-	ready, ended := make(chan struct{}), make(chan struct{})
+	d.end = end
+	ready := make(chan struct{})
 	go func() { // waited for by stop
-		defer close(ended)
+		defer close(d.ended)
 		defer fail()
-		err := runTasks(running, []namedTask{{"admin", d.admin}, {"media", relay}, {"signaling", d.signaling}}, func() {
-			up.Store(true)
-			close(ready)
-		})
-		if err != nil {
-			d.failure.Store(&err)
-		}
+		d.failure = d.run(running, func() { close(ready) })
 	}()
-	d.stop = func() {
-		end()
-		<-ended
-	}
 	select {
 	case <-ready:
-		return shown, d, nil
-	case <-ended:
+		return watched, d, nil
+	case <-d.ended:
 		return nil, nil, d.err()
 	}
 }

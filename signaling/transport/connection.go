@@ -173,7 +173,7 @@ func (c *conn) serve(started time.Time) {
 	writer.Go(c.write)
 	cause, err := c.read(started)
 	if errors.Is(err, ErrMalformed) || c.leaving() { // finish was, or will be called: swallow what comes until hangUp's deadline
-		_, _ = io.Copy(io.Discard, io.LimitReader(c.stream, 1<<20))
+		_, _ = io.Copy(io.Discard, io.LimitReader(c.stream, lingerOctets))
 	}
 	c.end(cause, err)
 	writer.Wait()

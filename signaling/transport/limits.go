@@ -16,13 +16,14 @@ const (
 	DefaultLaneQueue    = 8192             // messages waiting per lane
 	DefaultWriteQueue   = 512 << 10        // octets waiting per connection
 
-	laneCount     = 16               // lanes; a Call-ID always meets the same one
-	largeDatagram = 1300             // octets from which a request over UDP is logged (RFC 3261 section 18.1.1)
-	maxDatagram   = 65507            // octets of payload a UDP datagram over IPv4 can carry
-	readChunk     = 4 << 10          // octets of a connection's idle read buffer
-	udpReadBuffer = 4 << 20          // octets asked of the kernel for a UDP socket
-	resolveTTL    = 30 * time.Second // how long a UDP trunk's addresses are kept
-	linger        = 500 * time.Millisecond
+	laneCount     = 16                     // lanes; a Call-ID always meets the same one
+	largeDatagram = 1300                   // octets from which a request over UDP is logged (RFC 3261 section 18.1.1)
+	maxDatagram   = 65507                  // octets of payload a UDP datagram over IPv4 can carry
+	readChunk     = 4 << 10                // octets of a connection's idle read buffer
+	udpReadBuffer = 4 << 20                // octets asked of the kernel for a UDP socket
+	resolveTTL    = 30 * time.Second       // how long a UDP trunk's addresses are kept
+	linger        = 500 * time.Millisecond // how long a connection that we end waits for the remote's end ...
+	lingerOctets  = 64 << 10               // ... and how much it still takes from it
 	acceptPause   = 5 * time.Millisecond
 	acceptPauseTo = time.Second
 	noteEvery     = time.Minute // log lines about one misconfigured remote: one per this long

@@ -1,0 +1,3 @@
+package transport
+
+const descriptorChild = "CALLSEAL_DESCRIPTOR_CHILD"

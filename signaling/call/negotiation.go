@@ -191,6 +191,11 @@ func fault(party Party, err error) (phrase, cause, advice string) {
 		return who + " sent no audio in its SDP", "no_audio", "callseal relays audio calls: let " + who + " offer an audio stream"
 	case errors.Is(err, sdp.ErrRejected):
 		return who + " refused the audio stream", "rejected", "compare the codecs allowed at " + who + " with those of the caller"
+	case errors.Is(err, sdp.ErrProfile):
+		return who + " offers a media profile that is not taken", "profile",
+			"let " + who + " use SDES (RTP/SAVP or RTP/AVP); DTLS is not built, and SRTP where media is off is refused"
+	case errors.Is(err, sdp.ErrReuse):
+		return who + " answered with our own key", "key_reuse", who + " echoes SRTP keys instead of making its own: its SRTP is at fault"
 	case errors.Is(err, sdp.ErrTag):
 		return who + " chose no crypto line of ours", "crypto_tag", "the answer of " + who + " names a crypto tag that was not offered: its SRTP is at fault"
 	case errors.Is(err, errNoSDP):

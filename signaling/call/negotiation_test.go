@@ -166,6 +166,7 @@ func TestFaultsAreNamed(t *testing.T) {
 	}{
 		{"plain where SRTP is required", plainOffer, sdp.Required, "srtp_required"},
 		{"unknown suite", strings.Replace(sealed(plainOffer), "AES_CM_128_HMAC_SHA1_80", "F8_128_HMAC_SHA1_80", 1), sdp.Required, "no_suite"},
+		{"SRTP where media is off", sealed(plainOffer), sdp.Off, "profile"},
 		{"no audio", strings.Replace(plainOffer, "m=audio", "m=video", 1), sdp.Off, "no_audio"},
 		{"nothing", "", sdp.Off, "no_sdp"},
 		{"noise", "\x00\x01", sdp.Off, "syntax"},

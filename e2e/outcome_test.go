@@ -41,10 +41,12 @@ func testOutcomes(t *testing.T, version int, outcomes []outcome) {
 			if status, cause := h.dialer.result(t, o.number); status != o.status || cause != o.cause {
 				t.Errorf("DIALSTATUS %s, HANGUPCAUSE %d, want %s %d", status, cause, o.status, o.cause)
 			}
+			h.dialer.logs(t, "SIP/2.0 "+o.number) // the numbers of the carrier are its codes
 		})
 	}
 	t.Run("no answer, CANCEL", func(t *testing.T) {
 		h.dialer.dial(t, "agent", "180")
+		h.dialer.logs(t, "SIP/2.0 180 ")
 		h.carrier.logs(t, "CANCEL sip:")
 		if status, _ := h.dialer.result(t, "180"); status != "NOANSWER" {
 			t.Errorf("DIALSTATUS %s, want NOANSWER", status)
@@ -61,6 +63,7 @@ func testOutcomes(t *testing.T, version int, outcomes []outcome) {
 		time.Sleep(2500 * time.Millisecond) // they talk
 		h.dialer.hangup()
 		h.sbc.idle(t)
+		h.dialer.logs(t, "SIP/2.0 183 ")
 		heard := h.dialer.heard(t, "early")
 		wantTone(t, heard, earlyTone, 2*time.Second, carrierTone)
 		wantTone(t, heard, carrierTone, time.Second, earlyTone)

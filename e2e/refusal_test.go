@@ -18,16 +18,18 @@ func TestCarrierThatCannotBeTrusted(t *testing.T) {
 		otherCA    bool
 		serverName string
 		port       uint16
+		limit      time.Duration
 		cause      string // label of the metric
 		phrase     string // what Asterisk gets
 		advice     string // what the log tells to change
 	}{
-		{"wrong certificate name", false, "elsewhere.test", 5061, "name_mismatch",
+		{"wrong certificate name", false, "elsewhere.test", 5061, 3 * time.Second, "name_mismatch",
 			"SIP/2.0 503 TLS telco certificate name mismatch", "tls.server_name"},
-		{"unknown CA", true, "", 5061, "unknown_ca",
+		{"unknown CA", true, "", 5061, 3 * time.Second, "unknown_ca",
 			"SIP/2.0 503 TLS telco certificate unknown CA", "tls.ca"},
-		{"no TLS on the port", false, "", 5066, "plaintext_peer",
-			"SIP/2.0 503 TLS telco peer speaks no TLS", "correct the port here, or enable TLS there"},
+		// Asterisk's TCP port waits in silence for the end of what it takes for a SIP header: only our deadline of 5 s ends that.
+		{"no TLS on the port", false, "", 5066, 8 * time.Second, "timeout",
+			"SIP/2.0 503 TLS telco timeout", "correct the port here, or enable TLS there"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			ca := newAuthority(t, "ca")
@@ -50,8 +52,8 @@ func TestCarrierThatCannotBeTrusted(t *testing.T) {
 			if status, cause := dialer.result(t, "101"); status != "CONGESTION" || cause != 34 {
 				t.Errorf("DIALSTATUS %s, HANGUPCAUSE %d, want CONGESTION 34", status, cause)
 			}
-			if took := time.Since(begin); took > 3*time.Second {
-				t.Errorf("the call failed after %v, want at once", took)
+			if took := time.Since(begin); took > row.limit {
+				t.Errorf("the call failed after %v, want at most %v", took, row.limit)
 			}
 			dialer.logs(t, row.phrase)
 			s.logLine(t, "telco", row.advice)
@@ -63,6 +65,62 @@ func TestCarrierThatCannotBeTrusted(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A carrier that answers in plain text on the port that should speak TLS is found out at once.
+func TestCarrierThatAnswersInPlainText(t *testing.T) {
+	needPeers(t)
+	ca := newAuthority(t, "ca")
+	sbcAddr := address()
+	carrier := plainCarrier(t)
+	dialer := startAsterisk(t, "dialer1", address(), ca, asteriskConfig{Version: 16, Remote: dialersOf(sbcAddr), Sealed: true, Tone: dialerTone})
+	s := startSBC(t, sbcAddr, ca, sbcConfig{
+		trunks: []trunk{
+			{role: "dialer", name: "dialer1", remote: dialer.sip(), calls: true},
+			{role: "carrier", name: "telco", remote: carrier},
+		},
+		routes: []string{"dialer telco"},
+	})
+	begin := time.Now()
+	dialer.dial(t, "agent", "101")
+	if status, cause := dialer.result(t, "101"); status != "CONGESTION" || cause != 34 {
+		t.Errorf("DIALSTATUS %s, HANGUPCAUSE %d, want CONGESTION 34", status, cause)
+	}
+	if took := time.Since(begin); took > 3*time.Second {
+		t.Errorf("the call failed after %v, want at once", took)
+	}
+	dialer.logs(t, "SIP/2.0 503 TLS telco peer speaks no TLS")
+	s.logLine(t, "telco", "correct the port here, or enable TLS there")
+	if n := s.metric(t, "callseal_tls_failures_total", `role="carrier"`, `trunk="telco"`, `cause="plaintext_peer"`); n < 1 {
+		t.Errorf("callseal_tls_failures_total with cause plaintext_peer is %v", n)
+	}
+}
+
+// plainCarrier listens on TCP and answers the first bytes that come with a SIP message in the clear.
+func plainCarrier(t *testing.T) netip.AddrPort {
+	t.Helper()
+	l, err := net.Listen("tcp", netip.AddrPortFrom(address(), 0).String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan struct{})
+	t.Cleanup(func() {
+		_ = l.Close()
+		<-done
+	})
+	go func() {
+		defer close(done)
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return // closed by the cleanup above
+			}
+			_, _ = conn.Read(make([]byte, 1024))
+			_, _ = io.WriteString(conn, "SIP/2.0 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
+			_ = conn.Close()
+		}
+	}()
+	return l.Addr().(*net.TCPAddr).AddrPort()
 }
 
 func TestPlainOfferOfPhoneWhereSRTPIsRequired(t *testing.T) {

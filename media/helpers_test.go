@@ -200,15 +200,22 @@ func (p *party) write(packet []byte) { writeTo(p.t, p.rtp, packet, p.to) }
 
 func (p *party) say(payload string) { p.t.Helper(); p.write(p.sealed(payload)) }
 
+// sealedRTCP returns an RTCP packet as it goes over the wire.
+func (p *party) sealedRTCP(packet []byte) []byte {
+	p.t.Helper()
+	if p.seal == nil {
+		return packet
+	}
+	out, err := p.seal.EncryptRTCP(nil, packet, nil)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return out
+}
+
 func (p *party) writeRTCP(packet []byte) {
 	p.t.Helper()
-	if p.seal != nil {
-		var err error
-		if packet, err = p.seal.EncryptRTCP(nil, packet, nil); err != nil {
-			p.t.Fatal(err)
-		}
-	}
-	writeTo(p.t, p.rtcp, packet, p.toRTCP)
+	writeTo(p.t, p.rtcp, p.sealedRTCP(packet), p.toRTCP)
 }
 
 func writeTo(t testing.TB, c *net.UDPConn, packet []byte, to netip.AddrPort) {

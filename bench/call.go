@@ -2,7 +2,6 @@ package bench
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net"
@@ -154,10 +153,16 @@ func (c *call) enter(s state, alarm time.Duration) {
 	c.alarm.Reset(alarm)
 }
 
-// write sends a message; a dead link ends the call by its own event.
+// write sends a message. A dead connection ends all its calls by its own
+// event.
 func (c *call) write(message []byte) {
-	if err := c.link.write(message); err != nil {
-		c.fail(errors.Join(ErrLink, err))
+	err := c.link.write(message)
+	switch {
+	case err == nil:
+	case c.link.lost != nil:
+		c.link.down(err)
+	default:
+		c.fail(fmt.Errorf("%w: %w", ErrLink, err))
 	}
 }
 

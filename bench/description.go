@@ -1,7 +1,6 @@
 package bench
 
 import (
-	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -105,7 +104,7 @@ func connection(s *psdp.SessionDescription, m *psdp.MediaDescription) (netip.Add
 	}
 	addr, err := netip.ParseAddr(c.Address.Address)
 	if err != nil {
-		return netip.Addr{}, errors.Join(ErrMedia, err)
+		return netip.Addr{}, fmt.Errorf("%w: %w", ErrMedia, err)
 	}
 	return addr, nil
 }

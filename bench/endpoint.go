@@ -139,6 +139,11 @@ func (e *Endpoint) connect(ctx context.Context, target Target) (*link, error) {
 		if err != nil {
 			return nil, err
 		}
+		if !e.cfg.Local.IsValid() || e.cfg.Local.Addr().IsUnspecified() {
+			if e.cfg.Local, err = toward(remote); err != nil {
+				return nil, err
+			}
+		}
 		if err := e.listenUDP(); err != nil {
 			return nil, err
 		}
@@ -171,6 +176,17 @@ func (e *Endpoint) connect(ctx context.Context, target Target) (*link, error) {
 	l := e.streamLink(conn, target.Proto)
 	e.working.Go(func() { e.readStream(l) })
 	return l, nil
+}
+
+// toward is the local address from which packets to remote leave, with port 0:
+// SDP and Contact must name one that the other side can reach.
+func toward(remote *net.UDPAddr) (netip.AddrPort, error) {
+	probe, err := net.DialUDP("udp", nil, remote) // sends nothing
+	if err != nil {
+		return netip.AddrPort{}, err
+	}
+	at := localAddr(probe).Addr()
+	return netip.AddrPortFrom(at, 0), probe.Close()
 }
 
 func (e *Endpoint) certificates() []tls.Certificate {

@@ -113,7 +113,7 @@ func (r Report) sealFaults(party Party) []string {
 			faults = append(faults, fmt.Sprintf("the %s's leg is not sealed: ", r.Names[party])+fmt.Sprintf(format, args...))
 		}
 	}
-	add(leg.TLS == "none", "SIP without TLS")
+	add(leg.TLS == "none" && leg.Wire.BytesIn > 0, "SIP without TLS")
 	add(leg.Wire.Readable > 0, "%d bytes of SIP could be read on the wire", leg.Wire.Readable)
 	add(leg.Media.Suite == 0 && leg.Media.Sent > 0, "audio without SRTP")
 	add(leg.Media.Readable > 0, "%d audio packets could be read on the wire", leg.Media.Readable)

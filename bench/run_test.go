@@ -3,6 +3,7 @@ package bench
 import (
 	"context"
 	"crypto/tls"
+	"net"
 	"net/netip"
 	"strings"
 	"testing"
@@ -191,6 +192,59 @@ func TestInterrupt(t *testing.T) {
 				t.Errorf("faults: %q", faults)
 			}
 		})
+	}
+}
+
+// A caller that was given no local address names one that can be reached.
+func TestNoLocalAddress(t *testing.T) {
+	for _, proto := range []Proto{UDP, TCP} {
+		t.Run(proto.String(), func(t *testing.T) {
+			plans := Plans(1, Share{}, 0, 100*time.Millisecond, "77")
+			answerer, err := NewAnswerer(Config{Proto: proto, Local: loopback}, NewBook(plans).Find)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer answerer.Close()
+			caller, err := NewCaller(t.Context(), Config{Proto: proto}, Target{Proto: proto, Host: "127.0.0.1", Port: answerer.Addr().Port()})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer caller.Close()
+			run := Run{Caller: caller, Answerer: answerer, Plans: plans}
+			for _, fault := range run.Do(t.Context()).Faults(Demands{}) {
+				t.Error(fault)
+			}
+			if caller.Local().Addr() != loopback.Addr() {
+				t.Errorf("calls from %v", caller.Local())
+			}
+		})
+	}
+}
+
+// All calls of a connection that dies fail with one reason, in one line.
+func TestConnectionLost(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	go func() { // ends with its connection
+		conn, err := l.Accept()
+		if err != nil {
+			return
+		}
+		_, _ = conn.Read(make([]byte, 1))
+		_ = conn.Close()
+	}()
+	caller, err := NewCaller(t.Context(), Config{Proto: TCP}, Target{Proto: TCP, Host: "127.0.0.1", Port: uint16(l.Addr().(*net.TCPAddr).Port)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer caller.Close()
+	run := Run{Caller: caller, Plans: Plans(3, Share{}, 0, 0, "77")}
+	faults := run.Do(t.Context()).Faults(Demands{})
+	if len(faults) != 1 || !strings.Contains(faults[0], "3 of 3 calls failed at the caller: connection lost") || strings.Contains(faults[0], "\n") {
+		t.Errorf("faults %q", faults)
 	}
 }
 

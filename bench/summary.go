@@ -12,7 +12,7 @@ func (r Report) Summary() []string {
 	lines := []string{fmt.Sprintf("%d calls in %v: %d answered, %d busy, %d cancelled, %d failed.",
 		r.Planned, r.Elapsed.Round(100*time.Millisecond), r.Answered, r.Busy, r.Cancelled, r.Failed)}
 	for party, leg := range r.Legs {
-		lines = append(lines, fmt.Sprintf("The %s's leg: SIP over %s, audio as %s.", r.Names[party], leg.Transport(), leg.Audio()))
+		lines = append(lines, fmt.Sprintf("The %s's leg: SIP over %s, %s.", r.Names[party], leg.Transport(), leg.Audio()))
 	}
 	m := r.Media()
 	lines = append(lines, fmt.Sprintf("Audio: %d packets sent, %d arrived intact, %d lost (%.2f %%), %d clipped at the start of a call, %d not authentic.",
@@ -36,10 +36,13 @@ func (s Snapshot) Lateness() Quantiles {
 	return b
 }
 
-// Transport is how SIP was carried, like "TLS 1.3" or "udp".
+// Transport is how SIP was carried, like "TLS 1.3" or "udp in the clear".
 func (f Figures) Transport() string {
-	if f.TLS != "none" {
+	switch {
+	case f.TLS != "none":
 		return f.TLS
+	case f.Proto == TLS:
+		return "TLS (no connection)"
 	}
 	return f.Proto.String() + " in the clear"
 }
@@ -52,7 +55,7 @@ func (f Figures) Audio() string {
 	case f.Media.Sent > 0:
 		return "plain RTP"
 	}
-	return "nothing"
+	return "no audio"
 }
 
 // String is the quantiles in ms.

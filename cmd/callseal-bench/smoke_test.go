@@ -79,7 +79,7 @@ func TestSmoke(t *testing.T) {
 		{"plain RTP over tcp", func(c *smokeCmd, a string) {
 			c.Target, c.Answer = "sip:"+a+";transport=tcp", "tcp://"+a
 			c.PlainCaller, c.PlainAnswer = true, true
-		}, nil, "audio as plain RTP"},
+		}, nil, "plain RTP"},
 		{"nothing re-encrypts", func(*smokeCmd, string) {}, errFaults, "the same bytes on both legs"},
 		{"SRTP refused", func(c *smokeCmd, _ string) { c.PlainAnswer = true }, errFaults, "488"},
 		{"unreachable", func(c *smokeCmd, _ string) { c.Target = "sips:" + freePort(t) }, bench.ErrUnreachable, "refused"},

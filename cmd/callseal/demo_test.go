@@ -19,8 +19,8 @@ func TestDemo(t *testing.T) {
 	}{
 		{"sealed on both legs", demoCmd{Calls: 4, Duration: demoShortest}, []string{
 			"4 calls in ", ": 4 answered",
-			"The dialer's leg: SIP over TLS 1.3, audio as SRTP AES_CM_128_HMAC_SHA1_80.",
-			"The carrier's leg: SIP over TLS 1.3, audio as SRTP AES_CM_128_HMAC_SHA1_80.",
+			"The dialer's leg: SIP over TLS 1.3, SRTP AES_CM_128_HMAC_SHA1_80.",
+			"The carrier's leg: SIP over TLS 1.3, SRTP AES_CM_128_HMAC_SHA1_80.",
 			"SIP bytes readable on the wire: none (TLS on both legs)",
 			"Audio packets readable on the wire: none",
 			"16 SRTP keys, none used twice",
@@ -29,7 +29,7 @@ func TestDemo(t *testing.T) {
 		}},
 		{"busy and cancelled, carrier in the clear", demoCmd{Calls: 7, Duration: demoShortest, PlainCarrier: true}, []string{
 			"5 answered, 1 busy, 1 cancelled, 0 failed",
-			"The carrier's leg: SIP over udp in the clear, audio as plain RTP.",
+			"The carrier's leg: SIP over udp in the clear, plain RTP.",
 			"on the carrier's leg.",
 			"10 SRTP keys, none used twice",
 			"All 7 calls went as planned.",

@@ -52,6 +52,11 @@ func (c demoCmd) run(ctx context.Context, s *screen) error {
 	if err != nil {
 		return err
 	}
+	return c.perform(s, d)
+}
+
+// perform plays what is on stage, clears it, and gives the verdict.
+func (c demoCmd) perform(s *screen, d *demo) error {
 	defer d.close()
 	s.begin(c, d)
 	report := d.play(s)
@@ -108,8 +113,17 @@ type demo struct {
 	close  func() // in the opposite order of opening
 }
 
-// open starts the carrier, callseal and the dialer, in this order.
-func (c demoCmd) open(ctx context.Context) (_ *demo, err error) {
+// open stages a fresh cast.
+func (c demoCmd) open(ctx context.Context) (*demo, error) {
+	parts, err := newCast(c.PlainCarrier)
+	if err != nil {
+		return nil, err
+	}
+	return c.stage(ctx, parts)
+}
+
+// stage starts the carrier, callseal and the dialer, in this order.
+func (c demoCmd) stage(ctx context.Context, parts *cast) (_ *demo, err error) {
 	var opened []func()
 	closeAll := func() {
 		for i := range opened {
@@ -121,29 +135,25 @@ func (c demoCmd) open(ctx context.Context) (_ *demo, err error) {
 			closeAll()
 		}
 	}()
-	cast, err := newCast(c.PlainCarrier)
-	if err != nil {
-		return nil, err
-	}
 	plans, every := c.plans()
-	carrier, err := bench.NewAnswerer(cast.carrier, bench.NewBook(plans).Find)
+	carrier, err := bench.NewAnswerer(parts.carrier, bench.NewBook(plans).Find)
 	if err != nil {
 		return nil, err
 	}
 	opened = append(opened, carrier.Close)
-	cfg := cast.config(carrier.Addr())
+	cfg := parts.config(carrier.Addr())
 	ctx, server, err := startDemoServer(ctx, cfg)
 	if err != nil {
 		return nil, err
 	}
 	opened = append(opened, server.stop)
-	dialer, err := bench.NewCaller(ctx, cast.dialer, server.target())
+	dialer, err := bench.NewCaller(ctx, parts.dialer, server.target())
 	if err != nil {
 		return nil, err
 	}
 	opened = append(opened, dialer.Close)
 	return &demo{ctx: ctx, server: server, close: closeAll, run: bench.Run{
-		Caller: dialer, Answerer: carrier, Ledger: cast.ledger, Plans: plans, Every: every,
+		Caller: dialer, Answerer: carrier, Ledger: parts.ledger, Plans: plans, Every: every,
 		Names: [2]string{bench.Calling: "dialer", bench.Answering: "carrier"},
 	}}, nil
 }

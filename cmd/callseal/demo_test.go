@@ -59,6 +59,54 @@ func TestDemo(t *testing.T) {
 	}
 }
 
+// The demo must fail, and say why, when what it shows does not work.
+func TestDemoFails(t *testing.T) {
+	for _, row := range []struct {
+		name  string
+		spoil func(*testing.T, *cast)
+		want  []string
+	}{
+		{"carrier shows another name", func(t *testing.T, parts *cast) {
+			t.Helper()
+			cert, err := parts.ca.Issue("else.demo", parts.carrier.Local.Addr())
+			if err != nil {
+				t.Fatal(err)
+			}
+			parts.carrier.Certificate = cert
+		}, []string{"2 of 2 calls failed at the dialer: unexpected response: 503", "callseal says: ", "telco"}},
+		{"carrier has no SRTP", func(_ *testing.T, parts *cast) { parts.carrier.Suites = nil },
+			[]string{"2 of 2 calls failed at the dialer", "2 of 2 calls failed at the carrier: media description not usable: SRTP offered to a plain endpoint"}},
+		{"nothing is known of the keys", func(_ *testing.T, parts *cast) { parts.ledger = bench.NewLedger() },
+			[]string{"0 SRTP keys were seen where 2 answered calls have 8"}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			parts, err := newCast(false)
+			if err != nil {
+				t.Fatal(err)
+			}
+			row.spoil(t, parts)
+			c := demoCmd{Calls: 2, Duration: demoShortest}
+			d, err := c.stage(t.Context(), parts)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var out bytes.Buffer
+			err = c.perform(newScreen(&out), d)
+			if !errors.Is(err, errDemoFailed) {
+				t.Errorf("error %v", err)
+			}
+			for _, want := range append(row.want, "Not as planned") {
+				if !strings.Contains(out.String(), want) {
+					t.Errorf("no %q", want)
+				}
+			}
+			if t.Failed() {
+				t.Log(out.String())
+			}
+		})
+	}
+}
+
 func TestDemoFlags(t *testing.T) {
 	for _, row := range []struct {
 		name string

@@ -35,7 +35,6 @@ func TestHealthcheck(t *testing.T) {
 			if err := (healthcheckCmd{URL: s.URL}).Run(nil); !errors.Is(err, row.err) {
 				t.Errorf("%v, want %v", err, row.err)
 			}
-			http.DefaultClient.CloseIdleConnections()
 		})
 	}
 	if err := (healthcheckCmd{URL: "http://127.0.0.1:1/healthz"}).Run(nil); err == nil {
@@ -74,8 +73,8 @@ func TestCheckConfig(t *testing.T) {
 		out          []string // parts of what is printed
 		bad          bool
 	}{
-		{"good", smallConfig, []string{"c.yml: good, 0 warnings\n"}, false},
-		{"warning", strings.Replace(smallConfig, "[127.0.0.11]", "[0.0.0.0/0]", 1), []string{"c.yml:6: warning: ", "good, 1 warnings"}, false},
+		{"good", smallConfig, []string{"c.yml: good (warnings: 0)\n"}, false},
+		{"warning", strings.Replace(smallConfig, "[127.0.0.11]", "[0.0.0.0/0]", 1), []string{"c.yml:6: warning: ", "good (warnings: 1)"}, false},
 		{"errors", strings.ReplaceAll(smallConfig, "callseal.", "x."), []string{
 			`c.yml:1: tls.certificate: no such file "x.pem": `, `c.yml:1: tls.key: no such file "x.key": `}, true},
 	} {

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
+	"net/netip"
 	"os"
 	"os/signal"
 	"sync/atomic"
@@ -44,6 +46,7 @@ func (c runCmd) Run(output) error {
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, syscall.SIGTERM, os.Interrupt)
 	defer signal.Stop(signals)
+	signal.Ignore(syscall.SIGHUP) // unhandled it would drop every call
 	return serve(context.Background(), cfg, log, signals)
 }
 
@@ -74,7 +77,7 @@ func (c checkConfigCmd) Run(out output) error {
 	if err := rep.write(out, c.File); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(out, "%s: good, %d warnings\n", c.File, len(rep.warnings))
+	_, err = fmt.Fprintf(out, "%s: good (warnings: %d)\n", c.File, len(rep.warnings))
 	return err
 }
 
@@ -82,7 +85,7 @@ func rejectConfig(out io.Writer, file string, rep *report) error {
 	if err := rep.write(out, file); err != nil {
 		return err
 	}
-	return fmt.Errorf("%s: %d errors, %d warnings", file, len(rep.errors), len(rep.warnings))
+	return fmt.Errorf("%s cannot be used (errors: %d, warnings: %d)", file, len(rep.errors), len(rep.warnings))
 }
 
 func newLogger(out io.Writer, c logConfig) *slog.Logger {
@@ -104,6 +107,9 @@ type house struct {
 // assemble makes the parts and binds their sockets; run must follow.
 func assemble(cfg *Config, log *slog.Logger) (*house, error) {
 	h := &house{}
+	if err := haveMediaAddresses(cfg.Signaling.Media); err != nil {
+		return nil, err
+	}
 	reg := newRegistry(cfg)
 	mediaMetrics, err := media.NewMetrics(reg)
 	if err != nil {
@@ -119,6 +125,24 @@ func assemble(cfg *Config, log *slog.Logger) (*house, error) {
 	}
 	h.admin, err = web.New(web.Config{Listen: cfg.Admin, Metrics: reg, Unready: h.unready, Log: log})
 	return h, err
+}
+
+// haveMediaAddresses fails for an address that this machine does not have:
+// otherwise every call would.
+func haveMediaAddresses(m signaling.MediaAddresses) error {
+	for _, addr := range []netip.Addr{m.V4, m.V6} {
+		if !addr.IsValid() {
+			continue
+		}
+		c, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(netip.AddrPortFrom(addr, 0)))
+		if err != nil {
+			return fmt.Errorf("media.address: %w: give an address of this machine, and in media.advertise the one that others reach", err)
+		}
+		if err := c.Close(); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // unready says why no call would be taken.

@@ -118,7 +118,7 @@ func (m Media) Packets() uint64 {
 // changed is the sentence about what the server did with packets and keys.
 func (r Report) changed() string {
 	m := r.Media()
-	text := fmt.Sprintf("Between the legs: of %d packets compared, %d had the same bytes on both", m.Same+m.Changed, m.Same)
+	text := fmt.Sprintf("Between the legs: of %d packets compared, %s had the same bytes on both", m.Same+m.Changed, count(int(m.Same)))
 	if r.Keys > 0 {
 		text += fmt.Sprintf("; %d SRTP keys, %s used twice", r.Keys, count(r.KeysReused))
 	}

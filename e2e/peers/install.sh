@@ -35,7 +35,8 @@ mirror() {
 		awk '$1 !~ /-|\// { print $2; exit }'
 }
 
-# private_apt RELEASE: an apt configuration of its own: own lists, nothing installed, one release.
+# private_apt RELEASE: an apt configuration of its own: own lists, nothing installed, one release. Signatures are checked, but not the
+# age of the lists: old peers from an archived or frozen mirror are as good.
 private_apt() {
 	apt=$cache/$1/apt
 	mkdir -p "$apt/lists/partial" "$apt/archives/partial" "$apt/empty"
@@ -53,6 +54,7 @@ private_apt() {
 		Dir::Cache::pkgcache "";
 		Dir::Cache::srcpkgcache "";
 		APT::Sandbox::User "root";
+		Acquire::Check-Valid-Until "false";
 	CONF
 	export APT_CONFIG="$apt/apt.conf"
 }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"os"
+	"syscall"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -15,12 +17,21 @@ const wakeToken = ^uint64(0)
 
 // epoll is the backend of Linux: raw non-blocking sockets in one epoll set, and an eventfd that wakes it. Reading and
 // writing go by plain system calls with addresses in fields, because the wrappers of package unix allocate them.
+//
+// The set is itself polled by Go's runtime: a worker that waits holds neither a processor of the scheduler, as a
+// blocking epoll_wait would until sysmon takes it back (up to 10 ms in which signaling stands still), nor a spinning
+// thread. Measured at 50 to 400 calls, both ways cost the same CPU per packet.
 type epoll struct {
-	set   int // never changes
-	event int // never changes
+	// Never changed.
+	set   *os.File
+	raw   syscall.RawConn
+	event int
+	poll  func(set uintptr) bool // made once: a closure per wait would be an allocation per wait
 
 	// Owned by the worker.
 	events  [maxTokens]unix.EpollEvent
+	ready   int   // what the last poll returned
+	failed  error // likewise
 	from    unix.RawSockaddrAny
 	fromLen uint32
 	to4     unix.RawSockaddrInet4
@@ -33,13 +44,24 @@ func newBackend() (backend, error) {
 	if err != nil {
 		return nil, describe("epoll_create1", err)
 	}
-	event, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
-	if err != nil {
-		_ = unix.Close(set) // nothing can be done about it
+	if err := unix.SetNonblock(set, true); err != nil { // lets NewFile hand it to the runtime's poller
+		_ = unix.Close(set) // the first error is the one that counts
+		return nil, describe("fcntl", err)
+	}
+	e := &epoll{set: os.NewFile(uintptr(set), "epoll")}
+	if e.raw, err = e.set.SyscallConn(); err != nil {
+		_ = e.set.Close()
+		return nil, describe("epoll", err)
+	}
+	if e.event, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK); err != nil {
+		_ = e.set.Close()
 		return nil, describe("eventfd", err)
 	}
-	e := &epoll{set: set, event: event}
-	if err := e.attach(socket(event), wakeToken); err != nil {
+	e.poll = func(set uintptr) bool {
+		e.ready, e.failed = unix.EpollWait(int(set), e.events[:], 0)
+		return e.ready != 0 // false makes the runtime wait for the set and poll again
+	}
+	if err := e.attach(socket(e.event), wakeToken); err != nil {
 		e.close()
 		return nil, err
 	}
@@ -74,21 +96,27 @@ func (e *epoll) bind(at netip.AddrPort) (socket, error) {
 
 func (e *epoll) attach(s socket, token uint64) error {
 	event := unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(token), Pad: int32(token >> 32)}
-	if err := unix.EpollCtl(e.set, unix.EPOLL_CTL_ADD, int(s), &event); err != nil {
+	var failed error
+	err := e.raw.Control(func(set uintptr) {
+		failed = unix.EpollCtl(int(set), unix.EPOLL_CTL_ADD, int(s), &event)
+	})
+	if err = errors.Join(err, failed); err != nil {
 		return describe("epoll_ctl", err)
 	}
 	return nil
 }
 
 func (e *epoll) wait(tokens []uint64) ([]uint64, error) {
-	n, err := unix.EpollWait(e.set, e.events[:], -1)
-	if errors.Is(err, unix.EINTR) {
+	if err := e.raw.Read(e.poll); err != nil {
+		return tokens, describe("epoll", err)
+	}
+	if errors.Is(e.failed, unix.EINTR) {
 		return tokens, nil
 	}
-	if err != nil {
-		return tokens, describe("epoll_wait", err)
+	if e.failed != nil {
+		return tokens, describe("epoll_wait", e.failed)
 	}
-	for _, event := range e.events[:n] {
+	for _, event := range e.events[:e.ready] {
 		token := uint64(uint32(event.Fd)) | uint64(uint32(event.Pad))<<32
 		if token != wakeToken {
 			tokens = append(tokens, token)
@@ -149,7 +177,7 @@ func (e *epoll) wake() {
 
 func (e *epoll) close() {
 	_ = unix.Close(e.event)
-	_ = unix.Close(e.set)
+	_ = e.set.Close() // nothing can be done about either
 }
 
 // swapped converts a port between host and network byte order.

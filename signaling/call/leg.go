@@ -32,9 +32,18 @@ func (l *leg) hop(d *dialog.Dialog) transport.Hop {
 	}
 	h.Target = &l.party.Trunk.Target
 	if l.flow != nil && l.flow.Proto() == transport.UDP {
-		h.Addr = address(d.NextHop())
+		if to := address(d.NextHop()); reachable(to.Addr(), l.flow.Remote().Addr()) {
+			h.Addr = to
+		}
 	}
 	return h
+}
+
+// reachable tells whether a Contact's address can be sent to from the socket
+// that already reached known: some write the address that they are bound to.
+func reachable(to, known netip.Addr) bool {
+	to, known = to.Unmap(), known.Unmap()
+	return to.IsValid() && !to.IsUnspecified() && to.Is4() == known.Is4()
 }
 
 // address is the URI's host and port where the host is an IP address, else

@@ -20,7 +20,7 @@ const wakeToken = ^uint64(0)
 //
 // The set is itself polled by Go's runtime: a worker that waits holds neither a processor of the scheduler, as a
 // blocking epoll_wait would until sysmon takes it back (up to 10 ms in which signaling stands still), nor a spinning
-// thread. Measured at 50 to 400 calls, both ways cost the same CPU per packet.
+// thread. That costs about a tenth more CPU per packet at 200 to 400 calls than blocking.
 type epoll struct {
 	// Never changed.
 	set   *os.File

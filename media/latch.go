@@ -19,7 +19,8 @@ const relatchAfter = 500 * time.Millisecond
 // relatchAfter, another port of a known IP may follow it, and so may another IP that continues the very stream (same
 // SSRC, next sequence numbers), which nobody can guess who did not see it.
 type latch struct {
-	signalled netip.AddrPort
+	signalled netip.AddrPort // the last address of an SDP that can be sent to
+	nowhere   bool           // the latest SDP asks not to be sent to
 	source    netip.AddrPort // latched; invalid: none yet
 	heard     time.Duration  // when the source was last heard
 }
@@ -27,18 +28,19 @@ type latch struct {
 // signal takes the address of an SDP. An address that is new ends the latch, the same one keeps it, and one that means
 // nowhere (c=0.0.0.0, RFC 3264 section 8.4) only stops the sending.
 func (l *latch) signal(address netip.AddrPort) {
-	if sendable(address) && address != l.signalled && sendable(l.signalled) {
-		l.source = netip.AddrPort{}
+	l.nowhere = !sendable(address)
+	if l.nowhere || address == l.signalled {
+		return
 	}
-	l.signalled = address
+	l.signalled, l.source = address, netip.AddrPort{}
 }
 
 // target returns where to send; an invalid address means nowhere.
 func (l *latch) target() netip.AddrPort {
-	if !sendable(l.signalled) {
+	switch {
+	case l.nowhere:
 		return netip.AddrPort{}
-	}
-	if l.source.IsValid() {
+	case l.source.IsValid():
 		return l.source
 	}
 	return l.signalled
@@ -54,7 +56,7 @@ func (l *latch) admit(from netip.AddrPort, continues bool, now time.Duration) bo
 	case from == l.signalled:
 		l.source = from
 	case !l.source.IsValid():
-		if from.Addr() != l.signalled.Addr() {
+		if !l.signalled.IsValid() || from.Addr() != l.signalled.Addr() {
 			return false
 		}
 		l.source = from

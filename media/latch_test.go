@@ -66,6 +66,7 @@ func TestLatchSignal(t *testing.T) {
 		{func() { l.signal(here) }, there},
 		{func() { l.signal(nowhere) }, netip.AddrPort{}},
 		{func() { l.signal(here) }, there},
+		{func() { l.signal(nowhere) }, netip.AddrPort{}},
 		{func() { l.signal(moved) }, moved},
 		{func() { l.signal(netip.AddrPort{}) }, netip.AddrPort{}},
 	} {

@@ -149,6 +149,47 @@ func TestNeverTwice(t *testing.T) {
 	}
 }
 
+// TestLongCall: three rollovers on each leg, 500 packets lost at each of the sender's, from pion to pion through two
+// suites: everything that was not lost arrives and opens.
+func TestLongCall(t *testing.T) {
+	r := newRig(t)
+	keyA, keyB := newKey(t, profiles[0]), newKey(t, profiles[4])
+	for side, remote := range []Remote{{RTP: remoteAt(0, 4000), Receive: keyA}, {RTP: remoteAt(1, 4000), Send: keyB}} {
+		if err := r.legs[side].apply(remote, &r.legs[1-side], [32]byte{}, 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	seal, open := oracle(t, keyA), oracle(t, keyB)
+	packet := make([]byte, 12, 64)
+	packet[0] = 0x80
+	binary.BigEndian.PutUint32(packet[8:], 7)
+	packet = append(packet, "audio"...)
+	lost := 0
+	for i := 65000; i < 4<<16; i++ { // the first rollover comes early
+		binary.BigEndian.PutUint16(packet[2:], uint16(i))
+		binary.BigEndian.PutUint32(packet[4:], uint32(i)*160)
+		sealed, err := seal.EncryptRTP(nil, packet, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if at := i % (1 << 16); at < 250 || at >= 1<<16-250 {
+			lost++
+			continue
+		}
+		r.now += frame
+		out, drop := r.raw(A, sealed, rtp)
+		if drop != DropNone {
+			t.Fatalf("packet %d: dropped for %v", i, drop)
+		}
+		if plain, err := open.DecryptRTP(nil, out, nil); err != nil || string(plain[12:]) != "audio" {
+			t.Fatalf("packet %d: %v", i, err)
+		}
+	}
+	if got := r.legs[A].source.totalLost(); got != int64(lost-250) { // the last 250 are not known to be lost
+		t.Errorf("lost %d, want %d", got, lost-250)
+	}
+}
+
 // TestReports: what B hears about its own stream and ours is true there.
 func TestReports(t *testing.T) {
 	r := newRig(t)

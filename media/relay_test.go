@@ -464,6 +464,24 @@ func TestForeignPorts(t *testing.T) {
 	}
 }
 
+// TestDescriptors: without descriptors Open says so, loses no port, and works again once there are some.
+func TestDescriptors(t *testing.T) {
+	r := startRelay(t, Config{})
+	before := r.ports.counts()
+	for spare := range uint64(4) {
+		restore := limitDescriptors(t, spare)
+		_, err := r.Open(loopback, loopback)
+		restore()
+		if !errors.Is(err, ErrNoDescriptors) {
+			t.Errorf("%d descriptors left: %v", spare, err)
+		}
+	}
+	if got := r.ports.counts(); got.Used != 0 || got.Resting != 0 || before.Used != 0 {
+		t.Errorf("ports after the failures: %+v", got)
+	}
+	open(t, r)
+}
+
 // TestPanic: a panic while a packet is handled ends that session and no other.
 func TestPanic(t *testing.T) {
 	r := startRelay(t, Config{})

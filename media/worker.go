@@ -160,8 +160,8 @@ func (w *worker) do(f func()) bool {
 		defer close(done)
 		f()
 	})
+	w.os.wake() // before mu is released: end closes the backend only after it has seen an empty mailbox
 	w.mu.Unlock()
-	w.os.wake()
 	<-done
 	return true
 }

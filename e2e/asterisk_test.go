@@ -156,7 +156,7 @@ func (a *asterisk) idle(t *testing.T) {
 	})
 }
 
-// heard and said are the finished recordings of the named call.
+// heard is the finished recording of what it received in the named call.
 func (a *asterisk) heard(t *testing.T, name string) string {
 	t.Helper()
 	return wavFor(t, filepath.Join(a.Dir, name+"-heard.wav"))

@@ -40,8 +40,10 @@ type sbc struct {
 	admin string     // URL of its admin listener
 }
 
-func (s *sbc) phones() netip.AddrPort  { return netip.AddrPortFrom(s.addr, 5061) }
-func (s *sbc) dialers() netip.AddrPort { return netip.AddrPortFrom(s.addr, 5071) }
+// phones and dialersOf are where phones and dialers reach callseal.
+func (s *sbc) phones() netip.AddrPort { return netip.AddrPortFrom(s.addr, 5061) }
+
+func dialersOf(sbc netip.Addr) netip.AddrPort { return netip.AddrPortFrom(sbc, 5071) }
 
 // startSBC runs callseal at the address with a certificate for sbc.test, until the test ends.
 func startSBC(t *testing.T, addr netip.Addr, ca *authority, c sbcConfig) *sbc {
@@ -73,6 +75,11 @@ func (s *sbc) watch(t *testing.T) {
 			t.Errorf("callseal ended with %v", state)
 		}
 		collected.add(t.Name()+" log", s.output(t))
+		for line := range strings.Lines(s.output(t)) {
+			if strings.Contains(line, "level=ERROR") || strings.Contains(line, "panic") {
+				t.Errorf("callseal logs a fault of its own: %s", line)
+			}
+		}
 	})
 	eventually(t, "callseal is ready", func() bool {
 		if s.ended() {

@@ -8,8 +8,6 @@ import (
 
 // Scenarios 2 and 3: an Asterisk calls a carrier, sealed on both legs or with a plain hop that the configuration accepts.
 
-func dialersOf(sbc netip.Addr) netip.AddrPort { return netip.AddrPortFrom(sbc, 5071) }
-
 func TestAsterisk16ToCarrier(t *testing.T) { testAsteriskToCarrier(t, 16) }
 
 func TestAsterisk22ToCarrier(t *testing.T) { testAsteriskToCarrier(t, 22) }

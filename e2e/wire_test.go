@@ -3,6 +3,7 @@ package e2e
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -71,7 +72,7 @@ func (c *capture) stop(t *testing.T) []packet {
 	var packets []packet
 	for {
 		data, _, err := reader.ReadPacketData()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return packets
 		}
 		if err != nil {
@@ -131,60 +132,60 @@ var sipWords = [][]byte{[]byte("SIP/2.0"), []byte("Call-ID:"), []byte("m=audio")
 // wantSealed asserts that signaling and audio passed here in both directions, and that nobody on the wire could read either.
 func wantSealed(t *testing.T, l leg) {
 	t.Helper()
-	wantNoReadableSignaling(t, l)
-	streams := l.audio()
-	if len(streams) < 2 {
-		t.Errorf("%s: %d streams of audio on the wire, want one each way", l.name, len(streams))
-	}
-	for name, s := range streams {
-		switch {
-		case s.packets < 50:
-			t.Errorf("%s: %d packets of audio %s, want at least 50", l.name, s.packets, name)
-		case s.readable() != 0:
-			t.Errorf("%s: the audio %s is readable: %d Hz is in it", l.name, name, s.readable())
-		case s.entropy() < 7.9:
-			t.Errorf("%s: the audio %s has %.2f bits of entropy in a byte: it is not encrypted", l.name, name, s.entropy())
-		}
-	}
-	for _, p := range l.packets {
-		if !p.tcp && clearRTCP(p.payload) && p.from.Addr() != phoneAddr { // baresip sends its first and its last RTCP in the clear
-			t.Errorf("%s: RTCP in the clear from %s", l.name, p.from)
-			return
-		}
+	for _, fault := range append(l.signalingFaults(), l.audioFaults()...) {
+		t.Errorf("%s: %s", l.name, fault)
 	}
 }
 
-// wantNoReadableSignaling asserts that TLS passed here and no SIP outside of it.
-func wantNoReadableSignaling(t *testing.T, l leg) {
-	t.Helper()
+// signalingFaults says what is wrong with signaling that should be TLS, and nothing outside of it.
+func (l leg) signalingFaults() (faults []string) {
 	flows := map[string][]byte{}
 	for _, p := range l.packets {
-		name := fmt.Sprintf("%s to %s", p.from, p.to)
+		name := fmt.Sprintf("%s to %s, TCP %v", p.from, p.to, p.tcp)
 		flows[name] = append(flows[name], p.payload...)
-		for _, word := range sipWords {
-			if bytes.Contains(p.payload, word) {
-				t.Errorf("%s: %q in the clear, %s (TCP %v)", l.name, word, name, p.tcp)
-				return
-			}
-		}
 	}
 	tls := 0
-	for name, bytes := range flows {
-		if len(bytes) > 500 && bytes[0] >= 20 && bytes[0] <= 23 && bytes[1] == 3 { // it begins with a TLS record (RFC 8446 section 5.1)
+	for name, all := range flows {
+		if len(all) > 500 && all[0] >= 20 && all[0] <= 23 && all[1] == 3 { // it begins with a TLS record (RFC 8446 section 5.1)
 			tls++
 		}
 		for _, word := range sipWords {
-			if i := strings.Index(string(bytes), string(word)); i >= 0 {
-				t.Errorf("%s: %q in the clear, %s", l.name, word, name)
+			if bytes.Contains(all, word) {
+				faults = append(faults, fmt.Sprintf("%q in the clear, %s", word, name))
 			}
 		}
 	}
 	if tls < 2 {
-		t.Errorf("%s: TLS in %d directions, want both", l.name, tls)
+		faults = append(faults, fmt.Sprintf("TLS in %d directions, want both", tls))
 	}
+	return faults
 }
 
-// wantReadable asserts that the leg is in the clear as configured, with the tones in it. It also proves that wantSealed can fail.
+// audioFaults says what is wrong with audio that should be SRTP, both ways.
+func (l leg) audioFaults() (faults []string) {
+	streams := l.audio()
+	if len(streams) < 2 {
+		faults = append(faults, fmt.Sprintf("%d streams of audio on the wire, want one each way", len(streams)))
+	}
+	for name, s := range streams {
+		switch {
+		case s.packets < 50:
+			faults = append(faults, fmt.Sprintf("%d packets of audio %s, want at least 50", s.packets, name))
+		case s.readable() != 0:
+			faults = append(faults, fmt.Sprintf("the audio %s is readable: %d Hz is in it", name, s.readable()))
+		case s.entropy() < 7.9:
+			faults = append(faults, fmt.Sprintf("the audio %s has %.2f bits of entropy in a byte: it is not encrypted", name, s.entropy()))
+		}
+	}
+	for _, p := range l.packets {
+		if !p.tcp && clearRTCP(p.payload) && p.from.Addr() != phoneAddr { // baresip sends its first and its last RTCP in the clear
+			return append(faults, fmt.Sprintf("RTCP in the clear from %s", p.from))
+		}
+	}
+	return faults
+}
+
+// wantReadable asserts that the leg is in the clear as configured, with the tones in it, and that wantSealed would find fault with it.
 func wantReadable(t *testing.T, l leg, want ...tone) {
 	t.Helper()
 	sip := 0
@@ -204,6 +205,12 @@ func wantReadable(t *testing.T, l leg, want ...tone) {
 		if !found[f] {
 			t.Errorf("%s: no %d Hz in the clear, found %v", l.name, f, found)
 		}
+	}
+	if faults := l.signalingFaults(); len(faults) < 2 {
+		t.Errorf("%s: plain signaling passes for sealed but for %q", l.name, faults)
+	}
+	if faults := l.audioFaults(); len(faults) < 2 {
+		t.Errorf("%s: plain audio passes for sealed but for %q", l.name, faults)
 	}
 }
 

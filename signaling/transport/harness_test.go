@@ -334,17 +334,20 @@ func (c *caller) listen(within time.Duration) (heard, error) {
 	if err := c.SetReadDeadline(time.Now().Add(within)); err != nil {
 		return heard{}, err
 	}
-	tp := textproto.NewReader(c.r)
-	var start string
-	for start == "" {
-		var err error
-		if start, err = tp.ReadLine(); err != nil {
+	var lines []string
+	for len(lines) == 0 || lines[len(lines)-1] != "" {
+		line, err := c.r.ReadString('\n')
+		if err != nil {
 			return heard{}, err
 		}
+		if line = strings.TrimRight(line, "\r\n"); line != "" || len(lines) > 0 {
+			lines = append(lines, line)
+		}
 	}
-	header, err := tp.ReadMIMEHeader()
-	if err != nil {
-		return heard{}, err
+	start, header := lines[0], textproto.MIMEHeader{}
+	for _, line := range lines[1 : len(lines)-1] {
+		name, value, _ := strings.Cut(line, ":")
+		header.Add(name, strings.TrimSpace(value))
 	}
 	n, _ := strconv.Atoi(header.Get("Content-Length"))
 	body := make([]byte, n)

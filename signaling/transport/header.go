@@ -59,8 +59,8 @@ func parseVia(s string) (sip.Header, bool) {
 		return nil, false
 	}
 	if bare := strings.Trim(h.Host, "[]"); bare != h.Host {
-		if _, err := netip.ParseAddr(bare); err == nil {
-			h.Host = bare // sipgo keeps IPv6 without brackets in a Via, and puts them on when it writes
+		if a, err := netip.ParseAddr(bare); err == nil && !a.Is4In6() && a.Zone() == "" {
+			h.Host = bare // sipgo keeps IPv6 without brackets in a Via, and puts them on when it writes; but not on these two
 		}
 	}
 	h.Params, err = parseParams(params)

@@ -3,11 +3,9 @@ package srtp
 import (
 	"crypto/aes"
 	"crypto/cipher"
-	"crypto/hmac"
 	"crypto/sha1"
 	"crypto/subtle"
 	"encoding/binary"
-	"hash"
 )
 
 // tagRTCP is the length of the SRTCP tag of every HMAC-SHA1 suite, in bytes (RFC 3711 section 5.2).
@@ -20,44 +18,42 @@ const batchBlocks = 16
 type aesCM struct {
 	rtp, rtcp cmKeys
 	tag, mki  int // bytes of the SRTP tag, and of the master key identifier before it when opening
+	mac       mac
 	keystream [batchBlocks * aes.BlockSize]byte
-	sum       [sha1.Size]byte
 }
 
 // cmKeys are the keys for one packet kind, ready to use.
 type cmKeys struct {
-	block cipher.Block
-	mac   hash.Hash
-	high  uint64 // the salt, times 2^16, as two halves of a block
-	low   uint64
+	block     cipher.Block
+	auth      macKey
+	high, low uint64 // the salt, times 2^16, as two halves of a block
 }
 
 // newAESCM returns the builder for suites with SRTP tags of the given length in bytes.
 func newAESCM(tag int) func(sessionKeys, int) (transform, error) {
 	return func(k sessionKeys, mki int) (transform, error) {
-		rtp, err := newCMKeys(k.rtp)
-		if err != nil {
+		c := &aesCM{tag: tag, mki: mki}
+		var err error
+		if c.mac, err = newMAC(); err != nil {
 			return nil, err
 		}
-		rtcp, err := newCMKeys(k.rtcp)
-		if err != nil {
+		if err = c.rtp.set(k.rtp, &c.mac); err != nil {
 			return nil, err
 		}
-		return &aesCM{rtp: rtp, rtcp: rtcp, tag: tag, mki: mki}, nil
+		if err = c.rtcp.set(k.rtcp, &c.mac); err != nil {
+			return nil, err
+		}
+		return c, nil
 	}
 }
 
-func newCMKeys(k packetKeys) (cmKeys, error) {
-	block, err := aes.NewCipher(k.key)
-	if err != nil {
-		return cmKeys{}, err
-	}
+func (c *cmKeys) set(k packetKeys, m *mac) (err error) {
 	var salt [aes.BlockSize]byte
 	copy(salt[:], k.salt)
-	return cmKeys{
-		block: block, mac: hmac.New(sha1.New, k.auth),
-		high: binary.BigEndian.Uint64(salt[:8]), low: binary.BigEndian.Uint64(salt[8:]),
-	}, nil
+	c.high, c.low = binary.BigEndian.Uint64(salt[:8]), binary.BigEndian.Uint64(salt[8:])
+	c.auth = m.prepare(k.auth)
+	c.block, err = aes.NewCipher(k.key)
+	return err
 }
 
 func (c *aesCM) overhead() (rtp, rtcp int) { return c.tag + c.mki, rtcpIndexBytes + c.mki + tagRTCP }
@@ -106,14 +102,12 @@ func (c *aesCM) indexRTCP(packet []byte) uint32 {
 	return binary.BigEndian.Uint32(packet[len(packet)-rtcpIndexBytes-c.mki-tagRTCP:])
 }
 
-// authenticate returns HMAC-SHA1 over packet[:end] and the 32-bit word, which it writes behind end so that one Write
-// does: the rollover counter of SRTP (RFC 3711 section 4.2: M = authenticated portion || ROC) overwrites four bytes
+// authenticate returns HMAC-SHA1 over packet[:end] and the 32-bit word, which it writes behind end so that it is one
+// message: the rollover counter of SRTP (RFC 3711 section 4.2: M = authenticated portion || ROC) overwrites four bytes
 // there, the index of SRTCP stays there.
 func (c *aesCM) authenticate(k *cmKeys, packet []byte, end int, word uint32) []byte {
 	binary.BigEndian.PutUint32(packet[end:], word)
-	k.mac.Reset()
-	_, _ = k.mac.Write(packet[:end+4]) // hash.Hash never returns an error
-	return k.mac.Sum(c.sum[:0])
+	return c.mac.sum(&k.auth, packet[:end+4])
 }
 
 // crypt adds the key stream of RFC 3711 section 4.1.1 to data:

@@ -69,12 +69,14 @@ func TestKeystream(t *testing.T) {
 			// The counter of a row is reached by encrypting that many blocks under the row's salt.
 			iv := unhex(t, row["iv_128bit"])
 			blocks := int(binary.BigEndian.Uint16(iv[14:])) + 1
-			keys, err := newCMKeys(packetKeys{key: unhex(t, row["session_key"]), salt: iv[:14], auth: make([]byte, authKeyLen)})
+			keys := packetKeys{key: unhex(t, row["session_key"]), salt: iv[:14], auth: make([]byte, authKeyLen)}
+			made, err := newAESCM(10)(sessionKeys{rtp: keys, rtcp: keys}, 0)
 			if err != nil {
 				t.Fatal(err)
 			}
+			c := made.(*aesCM)
 			data := make([]byte, blocks*aes.BlockSize)
-			new(aesCM).crypt(&keys, data, 0, 0)
+			c.crypt(&c.rtp, data, 0, 0)
 			if got, want := data[len(data)-aes.BlockSize:], unhex(t, row["keystream_first_block"]); !bytes.Equal(got, want) {
 				t.Errorf("key stream = %x, want %x", got, want)
 			}

@@ -23,8 +23,9 @@ type Media struct {
 	Clipped     uint64 // sent before the first one that was received
 	Duplicated  uint64
 	Reordered   uint64
-	Unauthentic uint64 // failed the SRTP tag, or a broken payload
+	Unauthentic uint64 // from the server, but failed the SRTP tag, or a broken payload
 	Foreign     uint64 // authentic, but of another call or direction
+	Strange     uint64 // not authentic, and not from the server either
 	Readable    uint64 // packets of this end whose audio was in the clear on the wire, both ways
 	Changed     uint64 // payload bytes differed from what the other end put on the wire
 	Same        uint64 // payload bytes were the same
@@ -44,6 +45,7 @@ func (m Media) plus(o Media) Media {
 	m.Reordered += o.Reordered
 	m.Unauthentic += o.Unauthentic
 	m.Foreign += o.Foreign
+	m.Strange += o.Strange
 	m.Readable += o.Readable
 	m.Changed += o.Changed
 	m.Same += o.Same
@@ -174,37 +176,26 @@ func (s *stream) receive() {
 	buf := make([]byte, 2048)
 	scratch := make([]byte, 0, 2048)
 	for {
-		n, _, err := s.conn.ReadFromUDPAddrPort(buf)
+		n, from, err := s.conn.ReadFromUDPAddrPort(buf)
 		if err != nil {
 			return // closed: UDP reads fail for no other reason that passes
 		}
-		s.count(buf[:n], scratch, clock())
+		s.count(buf[:n], unmap(from), scratch, clock())
 	}
 }
 
 // count judges one packet that was read at the time now.
-func (s *stream) count(wire, scratch []byte, now int64) {
+func (s *stream) count(wire []byte, from netip.AddrPort, scratch []byte, now int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if bytes.Contains(wire, []byte(magic)) {
 		s.counts.Readable++
 	}
-	packet := wire
-	if s.unprotect != nil {
-		var err error
-		if packet, err = s.unprotect.DecryptRTP(scratch, wire, nil); err != nil {
-			s.counts.Unauthentic++
-			return
-		}
-	}
-	var h rtp.Header
-	n, err := h.Unmarshal(packet)
-	if err != nil {
-		s.counts.Unauthentic++
-		return
-	}
-	got, ok := readStamp(packet[n:])
+	got, n, ok := s.open(wire, scratch)
 	switch {
+	case !ok && from != s.remote:
+		s.counts.Strange++
+		return
 	case !ok:
 		s.counts.Unauthentic++
 		return
@@ -222,6 +213,25 @@ func (s *stream) count(wire, scratch []byte, now int64) {
 	} else if known {
 		s.counts.Changed++
 	}
+}
+
+// open authenticates and decrypts a packet. It returns the stamp and where the
+// payload begins.
+func (s *stream) open(wire, scratch []byte) (st stamp, payload int, ok bool) {
+	packet := wire
+	if s.unprotect != nil {
+		var err error
+		if packet, err = s.unprotect.DecryptRTP(scratch, wire, nil); err != nil {
+			return stamp{}, 0, false
+		}
+	}
+	var h rtp.Header
+	n, err := h.Unmarshal(packet)
+	if err != nil {
+		return stamp{}, 0, false
+	}
+	st, ok = readStamp(packet[n:])
+	return st, n, ok
 }
 
 // halt ends the sending, before BYE.

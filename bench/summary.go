@@ -17,6 +17,9 @@ func (r Report) Summary() []string {
 	m := r.Media()
 	lines = append(lines, fmt.Sprintf("Audio: %d packets sent, %d arrived intact, %d lost (%.2f %%), %d clipped at the start of a call, %d not authentic.",
 		m.Sent, m.Received, m.Lost, 100*r.Loss(), m.Clipped, m.Unauthentic))
+	if m.Strange > 0 {
+		lines = append(lines, fmt.Sprintf("%d packets came from somebody else on this network and were ignored.", m.Strange))
+	}
 	for party, leg := range r.Legs {
 		lines = append(lines, fmt.Sprintf("One way to the %s: %s.", r.Names[party], leg.Latency))
 	}
@@ -112,7 +115,7 @@ func (r Report) heard() string {
 
 // Packets is how many crossed this end's sockets, both ways.
 func (m Media) Packets() uint64 {
-	return m.Sent + m.Received + m.Duplicated + m.Unauthentic + m.Foreign
+	return m.Sent + m.Received + m.Duplicated + m.Unauthentic + m.Foreign + m.Strange
 }
 
 // changed is the sentence about what the server did with packets and keys.

@@ -240,6 +240,7 @@ func TestCount(t *testing.T) {
 		}
 		return out
 	}
+	server, stranger := netip.MustParseAddrPort("127.0.0.1:9"), netip.MustParseAddrPort("127.0.0.1:10")
 	good := packet(func(*stamp) {})
 	altered := bytes.Clone(good)
 	altered[40] ^= 1
@@ -248,27 +249,31 @@ func TestCount(t *testing.T) {
 	for _, row := range []struct {
 		name    string
 		packets [][]byte
+		from    netip.AddrPort
 		want    Media
 	}{
-		{"good", [][]byte{good}, Media{Received: 1}},
-		{"twice", [][]byte{good, good}, Media{Received: 1, Duplicated: 1}},
-		{"altered", [][]byte{altered}, Media{Unauthentic: 1}},
-		{"in the clear", [][]byte{plain}, Media{Unauthentic: 1, Readable: 1}},
-		{"of another call", [][]byte{packet(func(s *stamp) { s.call = 43 })}, Media{Foreign: 1}},
-		{"our own, reflected", [][]byte{packet(func(s *stamp) { s.from = Calling })}, Media{Foreign: 1}},
-		{"runt", [][]byte{{0x80}}, Media{Unauthentic: 1}},
+		{"good", [][]byte{good}, server, Media{Received: 1}},
+		{"twice", [][]byte{good, good}, server, Media{Received: 1, Duplicated: 1}},
+		{"altered", [][]byte{altered}, server, Media{Unauthentic: 1}},
+		{"in the clear", [][]byte{plain}, server, Media{Unauthentic: 1, Readable: 1}},
+		{"of another call", [][]byte{packet(func(s *stamp) { s.call = 43 })}, server, Media{Foreign: 1}},
+		{"our own, reflected", [][]byte{packet(func(s *stamp) { s.from = Calling })}, server, Media{Foreign: 1}},
+		{"runt", [][]byte{{0x80}}, server, Media{Unauthentic: 1}},
+		{"good, from another port", [][]byte{good}, stranger, Media{Received: 1}},
+		{"altered, from another port", [][]byte{altered}, stranger, Media{Strange: 1}},
+		{"in the clear, from another port", [][]byte{plain}, stranger, Media{Strange: 1, Readable: 1}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			conn, err := listenRTP(loopback.Addr())
 			if err != nil {
 				t.Fatal(err)
 			}
-			s, err := newStream(plan, Calling, conn, loopback, mine, mine, nil, NewLatency())
+			s, err := newStream(plan, Calling, conn, server, mine, mine, nil, NewLatency())
 			if err != nil {
 				t.Fatal(err)
 			}
 			for _, p := range row.packets {
-				s.count(p, make([]byte, 0, 2048), clock())
+				s.count(p, row.from, make([]byte, 0, 2048), clock())
 			}
 			got := s.close()
 			got.FirstPacket, got.Suite = 0, 0

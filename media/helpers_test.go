@@ -291,7 +291,7 @@ func (p *party) hearRTCP() []byte {
 // The worker handles packets in order, so what was going to be sent for them has been sent.
 func settled(t testing.TB, s *Session, side Side, n uint64) SideStats {
 	t.Helper()
-	for deadline := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(patience); ; time.Sleep(time.Millisecond) { // the packets cross the kernel
 		got := s.Stats().Side[side]
 		if taken(got) >= n {
 			return got

@@ -493,7 +493,7 @@ func TestPanic(t *testing.T) {
 	a.say("2")
 	c.say("unharmed")
 	d.hears("unharmed")
-	for deadline := time.Now().Add(patience); !errors.Is(s.Set(A, a.remote()), ErrClosed); time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(patience); !errors.Is(s.Set(A, a.remote()), ErrClosed); time.Sleep(time.Millisecond) { // the packet crosses the kernel
 		if time.Now().After(deadline) {
 			t.Fatal("the session survived")
 		}

@@ -1,7 +1,6 @@
 package media
 
 import (
-	"strings"
 	"sync/atomic"
 
 	pion "github.com/pion/srtp/v2"
@@ -84,13 +83,25 @@ func (m *Metrics) Collect(to chan<- prometheus.Metric) {
 	gauge(descPorts, int64(ports.Resting), "resting")
 }
 
-// suiteLabel names a suite, or "none" for plain RTP.
+// suiteLabel names a suite as SDES does (RFC 4568 section 6.2, RFC 6188, RFC
+// 7714), or "none" for plain RTP.
 func suiteLabel(p pion.ProtectionProfile) (string, bool) {
 	switch p {
 	case 0:
 		return "none", true
-	case pion.ProtectionProfileNullHmacSha1_80, pion.ProtectionProfileNullHmacSha1_32: // never in use
-		return "", false
+	case pion.ProtectionProfileAes128CmHmacSha1_80:
+		return "AES_CM_128_HMAC_SHA1_80", true
+	case pion.ProtectionProfileAes128CmHmacSha1_32:
+		return "AES_CM_128_HMAC_SHA1_32", true
+	case pion.ProtectionProfileAes256CmHmacSha1_80:
+		return "AES_256_CM_HMAC_SHA1_80", true
+	case pion.ProtectionProfileAes256CmHmacSha1_32:
+		return "AES_256_CM_HMAC_SHA1_32", true
+	case pion.ProtectionProfileAeadAes128Gcm:
+		return "AEAD_AES_128_GCM", true
+	case pion.ProtectionProfileAeadAes256Gcm:
+		return "AEAD_AES_256_GCM", true
+	default:
+		return "", false // the null suites: never in use
 	}
-	return strings.TrimPrefix(p.String(), "SRTP_"), true
 }

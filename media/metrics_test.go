@@ -31,10 +31,10 @@ func TestMetrics(t *testing.T) {
 # TYPE callseal_media_legs gauge
 callseal_media_legs{suite="AEAD_AES_128_GCM"} 0
 callseal_media_legs{suite="AEAD_AES_256_GCM"} 0
-callseal_media_legs{suite="AES128_CM_HMAC_SHA1_32"} 0
-callseal_media_legs{suite="AES128_CM_HMAC_SHA1_80"} 1
-callseal_media_legs{suite="AES256_CM_HMAC_SHA1_32"} 0
-callseal_media_legs{suite="AES256_CM_HMAC_SHA1_80"} 0
+callseal_media_legs{suite="AES_CM_128_HMAC_SHA1_32"} 0
+callseal_media_legs{suite="AES_CM_128_HMAC_SHA1_80"} 1
+callseal_media_legs{suite="AES_256_CM_HMAC_SHA1_32"} 0
+callseal_media_legs{suite="AES_256_CM_HMAC_SHA1_80"} 0
 callseal_media_legs{suite="none"} 1
 # HELP callseal_media_packets_total Packets that came to media ports, and that left them.
 # TYPE callseal_media_packets_total counter

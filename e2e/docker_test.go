@@ -29,6 +29,9 @@ func startEngine(t *testing.T) *engine {
 	data := filepath.Join(filepath.Dir(peersDir()), "docker")
 	lock(t, data+".lock")
 	run := shortDir(t)
+	t.Cleanup(func() { // dockerd leaves this mount behind, once a container has run in the host's network
+		_ = syscall.Unmount(filepath.Join(run, "exec/netns/default"), syscall.MNT_DETACH)
+	})
 	e := &engine{host: "unix://" + filepath.Join(run, "docker.sock")}
 	e.process = start(t, "dockerd", nil, dockerd,
 		"--data-root", data, "--exec-root", filepath.Join(run, "exec"), "--pidfile", filepath.Join(run, "pid"), "--host", e.host,

@@ -144,11 +144,9 @@ func (t *ClientTx) start(f *Flow, fresh bool, err error) {
 		t.forget(m, f)
 		t.lane.post(func() { t.machineEnded(m, err) })
 	})
-	if f.conn != nil {
-		if err := f.conn.carry(t); err != nil {
-			t.retryOrFail(&Failure{Trunk: t.trunk(), Stage: StageClosed, Cause: CauseReset, Err: err})
-			return
-		}
+	if f.conn != nil && !f.conn.carry(t) {
+		t.retryOrFail(f.conn.failure())
+		return
 	}
 	t.machine = m
 	t.lane.tables.Lock()
@@ -156,8 +154,8 @@ func (t *ClientTx) start(f *Flow, fresh bool, err error) {
 	t.lane.tables.Unlock()
 	if err := m.Init(); err != nil {
 		failure := &Failure{Trunk: t.trunk(), Stage: StageWrite, Cause: classify(err), Err: err}
-		if errors.Is(err, ErrFlow) {
-			failure.Stage = StageClosed
+		if errors.Is(err, ErrFlow) && f.conn != nil {
+			failure = f.conn.failure()
 		}
 		t.retryOrFail(failure)
 	}

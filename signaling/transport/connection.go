@@ -55,15 +55,30 @@ func (c *conn) alive() bool {
 	return !c.ended && !c.last
 }
 
-// carry registers a transaction; it fails when the connection is already gone.
-func (c *conn) carry(t carried) error {
+// failure says why the connection is gone.
+func (c *conn) failure() *Failure {
+	c.mu.Lock()
+	err := c.err
+	c.mu.Unlock()
+	if err == nil {
+		err = ErrFlow
+	}
+	f := &Failure{Trunk: c.flow.trunk, Stage: StageClosed, Cause: classify(err), Err: err}
+	if _, alert := remoteAlert(err); alert {
+		f.Stage = StageHandshake // TLS 1.3: the remote judges our certificate after our side is done
+	}
+	return f
+}
+
+// carry registers a transaction; false when the connection is already gone.
+func (c *conn) carry(t carried) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.ended {
-		return ErrFlow
+		return false
 	}
 	c.carrying[t] = struct{}{}
-	return nil
+	return true
 }
 
 func (c *conn) release(t carried) {

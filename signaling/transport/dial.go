@@ -281,7 +281,8 @@ func (p *pool) connectTo(ctx context.Context, t *Target, to netip.AddrPort, with
 func (e *Endpoint) clientHandshake(ctx context.Context, t *Target, raw net.Conn) (*tls.Conn, *Failure) {
 	ctx, cancel := context.WithTimeout(ctx, e.limits.Handshake)
 	defer cancel()
-	c := tls.Client(raw, clientConfig(t))
+	unmet := false // written by the handshake, which runs in this goroutine
+	c := tls.Client(raw, clientConfig(t, func() { unmet = true }))
 	err := c.HandshakeContext(ctx)
 	if err == nil {
 		return c, nil
@@ -289,6 +290,8 @@ func (e *Endpoint) clientHandshake(ctx context.Context, t *Target, raw net.Conn)
 	f := &Failure{Trunk: t.Trunk, Stage: StageHandshake, Cause: classify(err), Err: err}
 	if _, ours := classifyVerification(err); ours {
 		f.Stage = StageVerify
+	} else if _, alert := remoteAlert(err); alert && unmet { // TLS 1.2 has no alert for it (RFC 5246 section 7.4.6)
+		f.Cause = CauseCertificateRequired
 	}
 	return nil, f
 }

@@ -209,20 +209,14 @@ func (e *Endpoint) connectionEnded(c *conn) {
 	delete(e.conns, c)
 	e.mu.Unlock()
 	c.mu.Lock()
-	cause, err := c.cause, c.err
+	cause := c.cause
 	carrying := c.carrying
 	c.carrying = nil
 	c.mu.Unlock()
 	e.metrics.ended(c.flow, cause)
 	e.pool.lost(c.flow)
-	if err == nil {
-		err = ErrFlow
-	}
-	failure := &Failure{Trunk: c.flow.trunk, Stage: StageClosed, Cause: classify(err), Err: err}
-	if _, alert := remoteAlert(err); alert {
-		failure.Stage = StageHandshake // TLS 1.3: the remote judges our certificate after our side is done
-	}
-	e.log.Debug("connection closed", "flow", c.flow.id, "remote", c.flow.remote, "cause", cause.String(), "error", err)
+	failure := c.failure()
+	e.log.Debug("connection closed", "flow", c.flow.id, "remote", c.flow.remote, "cause", cause.String(), "error", failure.Err)
 	for t := range carrying {
 		t.flowClosed(failure)
 	}
@@ -253,7 +247,6 @@ func (e *Endpoint) arrived(f *Flow, m *message) {
 	if e.lane(callID).deliver(m, f) {
 		return
 	}
-	e.metrics.refuse(overload)
 	e.reject(f, m, &fault{overload, sip.StatusServiceUnavailable, "Overloaded"})
 }
 

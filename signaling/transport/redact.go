@@ -43,12 +43,18 @@ func lineLength(b []byte) int {
 func redactSDP(out, line []byte) []byte {
 	lower := bytes.ToLower(bytes.TrimLeft(line, " \t"))
 	switch {
-	case bytes.HasPrefix(lower, []byte("k=")), bytes.HasPrefix(lower, []byte("a=key-mgmt:")):
-		i := bytes.IndexAny(line, "=:")
-		out = append(append(out, line[:i+1]...), redacted...)
-		return append(out, lineEnd(line)...)
+	case bytes.HasPrefix(lower, []byte("k=")):
+		return redactFrom(out, line, '=')
+	case bytes.HasPrefix(lower, []byte("a=key-mgmt:")):
+		return redactFrom(out, line, ':')
 	}
 	return redactAfter(out, line, []byte("inline:"), " ;|\r\n")
+}
+
+// redactFrom appends a line of which everything behind a character is replaced.
+func redactFrom(out, line []byte, after byte) []byte {
+	out = append(append(out, line[:bytes.IndexByte(line, after)+1]...), redacted...)
+	return append(out, lineEnd(line)...)
 }
 
 var credentialHeaders = [][]byte{[]byte("authorization"), []byte("proxy-authorization"), []byte("authentication-info"),

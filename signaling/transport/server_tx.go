@@ -140,10 +140,8 @@ func (l *lane) begin(key string, req *sip.Request, f *Flow, to netip.AddrPort) {
 	t := &ServerTx{endpoint: l.endpoint, lane: l, key: key, request: req, flow: f, wire: w,
 		machine: sip.NewServerTx(key, req, w, quiet)}
 	t.machine.OnTerminate(func(string, error) { l.forgetServer(t) })
-	if f.conn != nil {
-		if err := f.conn.carry(t); err != nil {
-			return // the connection died while the request waited: nobody is left to answer
-		}
+	if f.conn != nil && !f.conn.carry(t) {
+		return // the connection died while the request waited: nobody is left to answer
 	}
 	l.tables.Lock()
 	l.servers[key] = t

@@ -84,6 +84,9 @@ func (s *socket) send(b []byte, to netip.AddrPort) error {
 		s.endpoint.largeMessage(to, len(b))
 	}
 	_, err := s.udp.WriteToUDPAddrPort(b, to)
+	if errors.Is(err, net.ErrClosed) {
+		return ErrClosed
+	}
 	return err
 }
 

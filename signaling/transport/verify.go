@@ -11,8 +11,8 @@ import (
 )
 
 // clientConfig makes the TLS configuration for one target. Go's own check of the name is replaced by ours: it knows no SIP URIs, accepts
-// wildcards, and ignores the common name for good.
-func clientConfig(t *Target) *tls.Config {
+// wildcards, and ignores the common name for good. unmet is called when the server asks for a client certificate and there is none.
+func clientConfig(t *Target, unmet func()) *tls.Config {
 	c := ClientTLS{}
 	if t.TLS != nil {
 		c = *t.TLS
@@ -28,8 +28,12 @@ func clientConfig(t *Target) *tls.Config {
 	if _, err := netip.ParseAddr(c.ServerName); err != nil { // RFC 6066 section 3: no IP addresses in SNI
 		config.ServerName = c.ServerName
 	}
-	if c.Certificate != nil {
-		config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return c.Certificate, nil }
+	config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+		if c.Certificate != nil {
+			return c.Certificate, nil
+		}
+		unmet()
+		return &tls.Certificate{}, nil // RFC 8446 section 4.4.2: an empty list
 	}
 	if c.LegacyCiphers {
 		config.CipherSuites = legacySuites()

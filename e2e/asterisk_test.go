@@ -27,7 +27,14 @@ type asteriskConfig struct {
 	Identity, Certificate, Key, CA string
 	Channel                        string
 	Early                          tone
+	CallerCode, CallerNumber       string
 }
+
+// Who calls when an Asterisk dials: VICIdial's key of the call, and the number that the callee may see.
+const (
+	callerCode   = "V1123201337000001234"
+	callerNumber = "12125550100"
+)
 
 // asterisk is a running Asterisk.
 type asterisk struct {
@@ -42,7 +49,7 @@ func startAsterisk(t *testing.T, name string, addr netip.Addr, ca *authority, c 
 	id := ca.issue(t, name+".test", addr)
 	c.Addr, c.Identity, c.Certificate, c.Key, c.CA = addr, id.both, id.cert, id.key, ca.file
 	c.Dir = filepath.Join(t.ArtifactDir(), name)
-	c.Early = earlyTone
+	c.Early, c.CallerCode, c.CallerNumber = earlyTone, callerCode, callerNumber
 	if c.Ring == 0 {
 		c.Ring = 20
 	}

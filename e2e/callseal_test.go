@@ -50,9 +50,11 @@ func startSBC(t *testing.T, addr netip.Addr, ca *authority, c sbcConfig) *sbc {
 	t.Helper()
 	adminAddr := address()
 	file := c.write(t, addr, adminAddr, ca)
-	if out, err := exec.Command(callseal(t), "check-config", file).CombinedOutput(); err != nil {
+	out, err := exec.Command(callseal(t), "check-config", file).CombinedOutput()
+	if err != nil {
 		t.Fatalf("check-config: %v\n%s", err, out)
 	}
+	collected.add(t.Name()+" check-config", string(out))
 	s := &sbc{addr: addr, admin: fmt.Sprintf("http://%s:9090", adminAddr)}
 	s.process = start(t, "callseal", nil, callseal(t), "run", "--config", file)
 	s.watch(t)

@@ -31,7 +31,8 @@ func testPhoneToAsterisk(t *testing.T, version int) {
 			})
 			p := startPhone(t, ca, s.phones())
 			phoneCall(t, p, s, dialer, row.number, row.phoneEnds)
-			s.logLine(t, row.endedBy, "BYE")
+			s.logLine(t, "call ended", "outcome=answered", "ended_by="+row.endedBy, "cause=", "BYE",
+				`leg_a="TLS 1.3 + AES_CM_128_HMAC_SHA1_80" leg_b="TLS 1.`, "lost 0")
 		})
 	}
 }

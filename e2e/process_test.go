@@ -128,7 +128,7 @@ func eventually(t *testing.T, what string, holds func() bool) {
 // within is eventually with a deadline of the test's own.
 func within(t *testing.T, limit time.Duration, what string, holds func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(limit); !holds(); time.Sleep(25 * time.Millisecond) {
+	for deadline := time.Now().Add(limit); !holds(); time.Sleep(25 * time.Millisecond) { // other processes tell us nothing; they are asked
 		if time.Now().After(deadline) {
 			t.Fatalf("not within %v: %s", limit, what)
 		}

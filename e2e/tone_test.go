@@ -148,7 +148,7 @@ func wavFor(t *testing.T, pattern string) string {
 		same := path == found[len(found)-1] && size == info.Size() && size > 44
 		path, size = found[len(found)-1], info.Size()
 		if !same {
-			time.Sleep(200 * time.Millisecond)
+			time.Sleep(200 * time.Millisecond) // Asterisk and baresip write at least every 20 ms while a call is up
 		}
 		return same
 	})

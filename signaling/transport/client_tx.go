@@ -52,10 +52,7 @@ func (e *Endpoint) Send(ctx context.Context, o Outgoing) *ClientTx {
 		t.callID = h.Value()
 	}
 	t.lane = e.lane(t.callID)
-	if ctx.Done() != nil {
-		t.unwatch = context.AfterFunc(ctx, func() { t.lane.post(func() { t.fail(ctx.Err()) }) })
-	}
-	if !t.lane.post(t.launch) {
+	if !t.lane.post(func() { t.launch(ctx) }) {
 		t.fail(&Failure{Trunk: t.trunk(), Stage: StageClosed, Cause: CauseShutdown, Err: ErrClosed}) // Run has returned: no lane is left to race with
 	}
 	return t
@@ -90,11 +87,15 @@ func (t *ClientTx) trunk() string {
 	}
 }
 
-// launch looks for a path.
-func (t *ClientTx) launch() {
-	if !t.done {
-		t.endpoint.path(t.lane, t.out.Hop, t.start)
+// launch watches the context and looks for a path, unless the request was cancelled already.
+func (t *ClientTx) launch(ctx context.Context) {
+	if t.done {
+		return
 	}
+	if ctx.Done() != nil {
+		t.unwatch = context.AfterFunc(ctx, func() { t.lane.post(func() { t.fail(ctx.Err()) }) })
+	}
+	t.endpoint.path(t.lane, t.out.Hop, t.start)
 }
 
 // path finds the flow of a hop and calls then from the lane; fresh says that it was dialled for this.

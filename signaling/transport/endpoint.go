@@ -279,16 +279,20 @@ func (e *Endpoint) reject(f *Flow, m *message, flt *fault) {
 	}
 }
 
-// transmit sends one encoded message, taps and counts it.
+// transmit taps, counts and sends one encoded message. It is tapped first, or its answer could be tapped before it.
 func (e *Endpoint) transmit(f *Flow, to netip.AddrPort, b []byte) error {
-	if err := f.send(b, to); err != nil {
-		return err
-	}
 	if f.proto.Stream() {
 		to = f.remote
 	}
+	switch {
+	case f.Alive():
+	case f.socket != nil:
+		return ErrClosed // sockets live as long as the endpoint
+	default:
+		return ErrFlow
+	}
 	e.passed(Out, f, to, b)
-	return nil
+	return f.send(b, to)
 }
 
 // passed is where every message passes once, in and out.

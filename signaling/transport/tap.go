@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"fmt"
 	"net/netip"
 	"time"
 )
@@ -16,10 +17,14 @@ const (
 
 // String gives the name used in metrics: "in" or "out".
 func (d Direction) String() string {
-	if d == In {
+	switch d {
+	case In:
 		return "in"
+	case Out:
+		return "out"
+	default:
+		return fmt.Sprintf("direction(%d)", uint8(d))
 	}
-	return "out"
 }
 
 // Tapped is one message as it passed the wire.

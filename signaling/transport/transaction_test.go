@@ -135,6 +135,12 @@ func TestContextEndsTransaction(t *testing.T) {
 	b, r, target := trunkOf(t, Config{})
 	each, got := results()
 	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	b.Send(ctx, Outgoing{Request: outgoing(sip.INVITE, "ended before"), Hop: Hop{Target: target}, Each: each})
+	if r := receive(t, "end", got); !errors.Is(r.Err, context.Canceled) {
+		t.Errorf("got %+v", r)
+	}
+	ctx, cancel = context.WithCancel(context.Background())
 	b.Send(ctx, Outgoing{Request: outgoing(sip.INVITE, "a"), Hop: Hop{Target: target}, Each: each})
 	c := receive(t, "connection", r.accepted)
 	invite := c.hear(t)

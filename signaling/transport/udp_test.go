@@ -231,6 +231,13 @@ func TestUDPServer(t *testing.T) {
 		}
 		receive(t, "end after timer L", tx.Done())
 	})
+}
+
+// TestUDPServerOddities: a handler that takes its time, and a client from before RFC 3261.
+func TestUDPServerOddities(t *testing.T) {
+	seen := make(chan *ServerTx, 16)
+	b := start(t, Config{Listeners: []Listener{at(UDP, Dialer, "udp", nil)}, Handler: &recorder{request: func(tx *ServerTx) { seen <- tx }}})
+	c := dialCaller(t, b, "udp", nil)
 	t.Run("100 by itself", func(t *testing.T) {
 		c.say(t, text("INVITE", UDP, "t", "z9hG4bKt", 1, "", ""))
 		tx := receive(t, "INVITE", seen)
@@ -246,7 +253,7 @@ func TestUDPServer(t *testing.T) {
 		c.say(t, old)
 		tx := receive(t, "INVITE", seen)
 		_ = tx.Respond(sip.NewResponseFromRequest(tx.Request(), 404, "Not Found", nil))
-		if h := final(heard{}); h.status() != 404 {
+		if h := c.hear(t); h.status() != 404 {
 			t.Errorf("got %s", h.start)
 		}
 		c.say(t, strings.ReplaceAll(old, "INVITE", "ACK"))

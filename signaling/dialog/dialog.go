@@ -70,10 +70,12 @@ func Answering(invite *sip.Request, tag string) (*Dialog, error) {
 }
 
 // Calling makes the dialog that a response with a To tag opens on a leg that
-// we called (RFC 3261 section 12.1.2). Each To tag is a dialog of its own.
+// we called (RFC 3261 section 12.1.2). Each To tag is a dialog of its own. A
+// 2xx without one, of an RFC 2543 remote, is taken too; other responses are
+// ErrNoTag then.
 func Calling(invite *sip.Request, res *sip.Response) (*Dialog, error) {
 	tag := res.To().Params.GetOr("tag", "")
-	if tag == "" {
+	if tag == "" && !res.IsSuccess() {
 		return nil, fmt.Errorf("%d: %w", res.StatusCode, ErrNoTag)
 	}
 	d := &Dialog{
@@ -106,7 +108,7 @@ func (d *Dialog) Update(res *sip.Response) {
 // Refresh takes over the Contact of a target refresh request or its 2xx (RFC
 // 3261 section 12.2); nil changes nothing.
 func (d *Dialog) Refresh(contact *sip.ContactHeader) {
-	if contact != nil && !contact.Address.Wildcard {
+	if contact != nil && !contact.Address.Wildcard && contact.Address.Host != "" { // tel: and the like lead nowhere
 		d.target = *contact.Address.Clone()
 	}
 }
@@ -166,11 +168,11 @@ func (d *Dialog) request(method sip.RequestMethod, seq uint32) *sip.Request {
 // path gives the request-URI and the Route headers for the present route set.
 func (d *Dialog) path() (sip.Uri, []sip.Uri) {
 	if len(d.routes) == 0 {
-		return *d.target.Clone(), nil
+		return requestURI(d.target), nil
 	}
 	first := d.routes[0]
 	if first.UriParams.Has("lr") {
-		return *d.target.Clone(), d.routes
+		return requestURI(d.target), d.routes
 	}
 	// RFC 3261 section 12.2.1.1, strict routing: the first route becomes the
 	// request-URI, the remote target the last Route.

@@ -79,6 +79,7 @@ func TestAnsweringSwapsThePartiesAndKeepsTheRouteOrder(t *testing.T) {
 func TestTargetOfTheCaller(t *testing.T) {
 	for _, c := range []struct{ name, contact, want string }{
 		{"Contact", "Contact: <sip:101@127.0.0.3:5061;transport=tls>\n", "sip:101@127.0.0.3:5061;transport=tls"},
+		{"headers stay out of the request-URI", "Contact: <sip:101@127.0.0.3?Route=x>\n", "sip:101@127.0.0.3"},
 		{"RFC 2543: From", "", "sip:101@127.0.0.3"},
 	} {
 		text := strings.Replace(inviteIn, "Contact: <sip:101@127.0.0.3:5061;transport=tls>\n", c.contact, 1)
@@ -137,8 +138,13 @@ func TestEachToTagIsADialog(t *testing.T) {
 	if one.ID() == two.ID() {
 		t.Error("two forks share an ID")
 	}
-	if _, err := Calling(invite, response(t, "", "<sip:b@127.0.0.9>")); !errors.Is(err, ErrNoTag) {
-		t.Errorf("no tag: %v", err)
+	untagged := response(t, "", "<sip:b@127.0.0.9>")
+	if d, err := Calling(invite, untagged); err != nil || d.Ack().To().Params.Has("tag") {
+		t.Errorf("2xx without tag: %v, %v", d, err)
+	}
+	untagged.StatusCode = 180
+	if _, err := Calling(invite, untagged); !errors.Is(err, ErrNoTag) {
+		t.Errorf("180 without tag: %v", err)
 	}
 }
 
@@ -164,6 +170,7 @@ func TestTargetRefresh(t *testing.T) {
 	}
 	d.Refresh(&sip.ContactHeader{Address: sip.Uri{Scheme: "sip", User: "b", Host: "127.0.0.10"}})
 	d.Refresh(nil)
+	d.Refresh(&sip.ContactHeader{Address: sip.Uri{Scheme: "tel"}})
 	if got := d.Request(sip.BYE).Recipient.String(); got != "sip:b@127.0.0.10" {
 		t.Errorf("after the refresh: %s", got)
 	}

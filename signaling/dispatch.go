@@ -20,7 +20,7 @@ func (s *Server) Request(tx *transport.ServerTx) {
 	defer func() {
 		if r := recover(); r != nil {
 			s.log.Error("a fault of callseal ended a request; please report it", "panic", r, "stack", string(debug.Stack()))
-			s.refuse(tx, refusal{500, "SBC internal fault", "panic", nil})
+			s.refuse(tx, refusal{503, "SBC internal fault", "panic", nil}) // as every fault of ours
 		}
 	}()
 	req := tx.Request()
@@ -83,7 +83,9 @@ func retryAfter() []sip.Header {
 // identify tells who a flow belongs to: a trunk by its source address, or a
 // phone that may call.
 func (s *Server) identify(f *transport.Flow) (call.Party, bool) {
-	if t := s.cfg.Table.ByName(f.Trunk()); t != nil { // a connection that we dialled
+	// A connection that we dialled is its trunk's. A UDP socket is not: anybody
+	// may send to it.
+	if t := s.cfg.Table.ByName(f.Trunk()); t != nil && (f.Proto() != transport.UDP || t.Has(f.Remote().Addr())) {
 		return call.TrunkParty(t), true
 	}
 	if f.Role() != transport.Phone {
@@ -103,7 +105,7 @@ func (s *Server) identify(f *transport.Flow) (call.Party, bool) {
 // Ack is the ACK of a 2xx of ours.
 func (s *Server) Ack(req *sip.Request, _ *transport.Flow) {
 	if c := s.find(req.CallID().Value(), req.To().Params.GetOr("tag", "")); c != nil {
-		c.Ack()
+		c.Ack(req)
 	}
 }
 

@@ -21,7 +21,7 @@ func (c *Call) act(a action) {
 	case opResend:
 		c.respond(c.ok)
 	case opCancel:
-		c.outB.Cancel()
+		c.outB.Cancel(header.Cross(c.reason, c.a.party.Role, c.b.party.Role)...)
 	case opAbandon:
 		c.cancelB()
 	case opAck:
@@ -62,10 +62,9 @@ func (c *Call) relay() {
 		c.respond(res)
 		return
 	}
-	res := c.answer(invite, c.from.StatusCode, header.Phrase(c.from.Reason))
+	res := c.answer(invite, c.from.StatusCode, header.Foreign(c.from.Reason))
 	c.crossing(res)
-	contact := c.a.flow.Contact(invite.Recipient.User)
-	res.AppendHeader(&sip.ContactHeader{Address: contact})
+	res.AppendHeader(&sip.ContactHeader{Address: contactFor(invite.Recipient, c.a.flow.Contact(invite.Recipient.User))})
 	res.AppendHeader(sip.NewHeader("Allow", Allow))
 	if known, ok := c.negotiation.answers[c.from.To().Params.GetOr("tag", "")]; ok && c.sdpUsable {
 		setSDP(res, known.body)
@@ -76,12 +75,22 @@ func (c *Call) relay() {
 	c.respond(res)
 }
 
+// contactFor makes our Contact sips: where the INVITE was for a sips: URI (RFC
+// 3261 section 12.1.1). TLS is what that scheme means: no transport is named.
+func contactFor(asked, contact sip.Uri) sip.Uri {
+	if asked.Scheme == "sips" && contact.UriParams.GetOr("transport", "") == transport.TLS.String() {
+		contact.Scheme = asked.Scheme
+		contact.UriParams.Remove("transport")
+	}
+	return contact
+}
+
 // crossing adds what crosses of B's response.
 func (c *Call) crossing(res *sip.Response) {
 	if c.from == nil {
 		return
 	}
-	for _, h := range header.Cross(c.from.Headers(), c.a.party.Role) {
+	for _, h := range header.Cross(c.from.Headers(), c.b.party.Role, c.a.party.Role) {
 		res.AppendHeader(h)
 	}
 }
@@ -123,7 +132,7 @@ func (c *Call) bye(s side, tag string) {
 		return
 	}
 	req := d.Request(sip.BYE)
-	for _, h := range c.summary.reasons(l.party.Role) {
+	for _, h := range c.summary.reasons(c.other(l).party.Role, l.party.Role) {
 		req.AppendHeader(h)
 	}
 	c.send(l, d, req, func(r transport.Result) {
@@ -184,7 +193,11 @@ func (c *Call) closeMedia() {
 func (c *Call) inDialog(tx *transport.ServerTx) {
 	req := tx.Request()
 	s, d := c.dialogOf(req)
-	if d == nil {
+	// Tags and Call-ID say whose request it is, not the address: carriers send
+	// BYEs from machines that they never named, and one that is refused is a
+	// call billed on. The door has to be that of the leg's role, though: nobody
+	// on another listener can have learned the tags in an honest way.
+	if d == nil || tx.Flow().Role() != c.leg(s).party.Role {
 		_ = tx.Respond(c.answer(req, 481, "Call/Transaction Does Not Exist"))
 		return
 	}
@@ -217,13 +230,30 @@ func (c *Call) dialogOf(req *sip.Request) (side, *dialog.Dialog) {
 	return sideB, c.b.dialogs[remote]
 }
 
+// hungUp takes a BYE. One of a fork that lost is only answered.
 func (c *Call) hungUp(s side, tx *transport.ServerTx) {
-	l := &c.a
+	ev := event{kind: evBye, side: s}
 	if s == sideB {
-		l = &c.b
+		ev.tag = tx.Request().From().Params.GetOr("tag", "")
 	}
-	l.flow = tx.Flow()
+	if l := c.leg(s); !c.machine.lost(ev) {
+		l.flow = tx.Flow()
+		c.summary.hungUp(l.party, tx.Request())
+	}
 	c.byeIn = tx
-	c.summary.hungUp(l.party, tx.Request())
-	c.feed(event{kind: evBye, side: s})
+	c.feed(ev)
+}
+
+func (c *Call) leg(s side) *leg {
+	if s == sideB {
+		return &c.b
+	}
+	return &c.a
+}
+
+func (c *Call) other(l *leg) *leg {
+	if l == &c.a {
+		return &c.b
+	}
+	return &c.a
 }

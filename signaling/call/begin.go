@@ -116,7 +116,7 @@ func (c *Call) buildInvite() (*sip.Request, error) {
 	tag.Add("tag", c.b.tag)
 	req.AppendHeader(&sip.FromHeader{
 		DisplayName: header.Display(theirs, c.b.party.Role),
-		Address:     sip.Uri{Scheme: "sip", User: theirs.From().Address.User}, // the host is ours, known with the flow
+		Address:     sip.Uri{Scheme: "sip", User: header.Number(theirs.From().Address)}, // the host is ours, known with the flow
 		Params:      tag,
 	})
 	to := *uri.Clone()
@@ -127,7 +127,7 @@ func (c *Call) buildInvite() (*sip.Request, error) {
 	req.AppendHeader(&sip.CSeqHeader{SeqNo: 1, MethodName: sip.INVITE})
 	req.AppendHeader(sip.NewHeader("Allow", Allow))
 	req.AppendHeader(sip.NewHeader("User-Agent", c.house.UserAgent))
-	for _, h := range header.Cross(theirs.Headers(), c.b.party.Role) {
+	for _, h := range header.Cross(theirs.Headers(), c.a.party.Role, c.b.party.Role) {
 		req.AppendHeader(h)
 	}
 	setSDP(req, body)
@@ -206,25 +206,19 @@ func (c *Call) noAnswer(err error) {
 func (c *Call) provisional(res *sip.Response) {
 	tag := c.early(res)
 	ev := event{kind: evProvisional, tag: tag, code: res.StatusCode}
-	if res.StatusCode > 100 {
+	c.sdpUsable = false
+	if res.StatusCode > 100 && c.machine.state == calling { // later there is no session to connect, or another answer in it
 		c.summary.ringing()
-		ev.sdp = len(res.Body()) > 0 && c.connect(tag, res) == ""
+		c.sdpUsable = c.keeps(tag) && len(sdpBody(res)) > 0 && c.connect(tag, res) == ""
 	}
-	c.sdpUsable = ev.sdp
 	c.feed(ev)
 }
 
 func (c *Call) success(res *sip.Response) {
 	tag := c.early(res)
 	ev := event{kind: evSuccess, tag: tag}
-	switch {
-	case tag == "":
-		ev.fault = header.Phrase(c.b.party.Name + " sent a 200 without To tag")
-	case c.machine.state == calling:
-		ev.fault = c.connect(tag, res)
-	}
 	if c.machine.state == calling {
-		if ev.fault != "" {
+		if ev.fault = c.connect(tag, res); ev.fault != "" {
 			c.summary.end(c.b.party.Name, ev.fault, originOf(c.b.party))
 		} else {
 			c.summary.answered()
@@ -236,25 +230,30 @@ func (c *Call) success(res *sip.Response) {
 	c.feed(ev)
 }
 
+// maxForks bounds the early dialogs of one INVITE: who invents To tags without
+// end gets no more memory of ours.
+const maxForks = 16
+
+// keeps tells whether there is room for what a fork says before its answer.
+func (c *Call) keeps(tag string) bool {
+	_, known := c.b.dialogs[tag]
+	return known || len(c.b.dialogs) < maxForks
+}
+
 // early keeps the dialog that a response opens or confirms, and gives its To
 // tag.
 func (c *Call) early(res *sip.Response) string {
-	if res.StatusCode == 100 {
-		return ""
-	}
 	tag := res.To().Params.GetOr("tag", "")
-	if tag == "" {
-		return ""
+	if res.StatusCode == 100 || res.IsProvisional() && !c.keeps(tag) {
+		return tag
 	}
 	if d, ok := c.b.dialogs[tag]; ok {
 		d.Update(res)
 		return tag
 	}
-	d, err := dialog.Calling(c.inviteB, res)
-	if err != nil {
-		return ""
+	if d, err := dialog.Calling(c.inviteB, res); err == nil { // 18x without To tag opens none
+		c.b.dialogs[tag] = d
 	}
-	c.b.dialogs[tag] = d
 	return tag
 }
 
@@ -282,15 +281,18 @@ func sdpBody(msg interface {
 	Body() []byte
 	ContentType() *sip.ContentTypeHeader
 }) []byte {
-	if ct := msg.ContentType(); ct != nil && !strings.HasPrefix(strings.ToLower(ct.Value()), "application/sdp") {
-		return nil
+	if ct := msg.ContentType(); ct != nil {
+		kind, _, _ := strings.Cut(ct.Value(), ";")
+		if !strings.EqualFold(strings.TrimSpace(kind), "application/sdp") {
+			return nil
+		}
 	}
 	return msg.Body()
 }
 
 // rejected is B's final answer other than 2xx.
 func (c *Call) rejected(res *sip.Response) {
-	c.failure = rejection{res.StatusCode, header.Phrase(res.Reason)}
+	c.failure = rejection{res.StatusCode, header.Foreign(res.Reason)}
 	switch {
 	case res.StatusCode < 400: // a dialer is never sent elsewhere
 		c.failure = rejection{503, header.Phrase(c.b.party.Name + " redirects and that is not followed")}

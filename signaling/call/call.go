@@ -68,6 +68,7 @@ type Call struct {
 	sdpUsable bool          // whether the SDP that came with it may be passed on, rewritten
 	failure   rejection     // what opRelay tells A where B's own words cannot be told
 	byeIn     *transport.ServerTx
+	reason    []sip.Header  // of A's CANCEL
 	ok        *sip.Response // the 200 that A was sent
 	summary   Summary
 	counted   []legLabels // what Metrics counted in
@@ -135,37 +136,52 @@ func (c *Call) Run() {
 	c.house.Metrics.started(c)
 	c.begin()
 	for c.machine.state != done {
-		for _, f := range c.box.take() {
-			if c.machine.state != done {
-				f()
-			}
+		for _, f := range c.box.take() { // to the last, also when the call is over: whoever asked gets an answer
+			f()
 		}
+	}
+	for _, f := range c.box.close() {
+		f()
 	}
 }
 
 // bury frees everything, and turns a panic into the end of this one call.
+// Whatever else fails on the way, the call is forgotten.
 func (c *Call) bury() {
+	defer c.house.Forget(c)
 	if r := recover(); r != nil {
-		c.house.Metrics.panicked()
-		c.house.Log.Error("a fault of callseal ended a call; please report it", "call", c.id, "panic", r, "stack", string(debug.Stack()))
+		c.panicked(r)
 		c.summary.end("callseal", "internal fault", originLocal)
-		c.abort()
+		c.try(c.abort)
 	}
 	c.box.close()
 	for _, t := range c.timers {
 		t.Stop()
 	}
-	c.closeMedia()
-	c.summary.finish(c)
-	c.house.Forget(c)
+	c.try(c.closeMedia)
+	c.try(func() { c.summary.finish(c) })
+}
+
+// try does something that a fault which has happened may have broken.
+func (c *Call) try(f func()) {
+	defer func() {
+		if r := recover(); r != nil {
+			c.panicked(r)
+		}
+	}()
+	f()
+}
+
+func (c *Call) panicked(r any) {
+	c.house.Metrics.panicked()
+	c.house.Log.Error("a fault of callseal ended a call; please report it", "call", c.id, "panic", r, "stack", string(debug.Stack()))
 }
 
 // abort ends both legs without waiting for anybody: the last resort.
 func (c *Call) abort() {
-	defer func() { _ = recover() }() // the fault may lie in what abort touches
 	c.refuse(503, "SBC internal fault")
-	if c.cancelB != nil {
-		c.cancelB()
+	if c.outB != nil {
+		c.outB.Cancel() // does nothing to an INVITE that has its answer
 	}
 	for _, l := range []*leg{&c.a, &c.b} {
 		for _, d := range l.dialogs {
@@ -189,14 +205,19 @@ func (c *Call) Cancel(cancel *sip.Request) {
 	c.box.put(func() {
 		if c.machine.state == calling {
 			c.summary.cancelled(c.a.party, "CANCEL"+reasonOf(cancel))
+			c.reason = cancel.GetHeaders("reason")
 		}
 		c.feed(event{kind: evCancel})
 	})
 }
 
 // Ack is the ACK of A's 200.
-func (c *Call) Ack() {
-	c.box.put(func() { c.feed(event{kind: evAck}) })
+func (c *Call) Ack(req *sip.Request) {
+	c.box.put(func() {
+		if s, d := c.dialogOf(req); s == sideA && d != nil {
+			c.feed(event{kind: evAck})
+		}
+	})
 }
 
 // Closed tells that a connection died: A cannot be answered on it any more.
@@ -219,11 +240,14 @@ func (c *Call) End(phrase string) {
 
 // Kill ends the call without a word to anybody: the endpoint is gone.
 func (c *Call) Kill() {
-	c.box.put(func() { c.machine.state = done })
+	c.box.put(func() {
+		c.summary.end("callseal", "SBC is shutting down", originLocal)
+		c.machine.state = done
+	})
 }
 
 // Request is an in-dialog request that carries one of our tags. It tells
 // whether the call is still there to take it.
 func (c *Call) Request(tx *transport.ServerTx) bool {
-	return c.box.put(func() { c.inDialog(tx) })
+	return c.box.offer(func() { c.inDialog(tx) })
 }

@@ -95,9 +95,8 @@ const (
 type event struct {
 	kind  kind
 	side  side
-	tag   string // B's To tag
+	tag   string // the remote tag, where side or kind means B
 	code  int    // evProvisional, evRejected: what A may be told
-	sdp   bool   // the response carries, or its tag had, a usable answer
 	fault string // evSuccess, evEnd: why the call cannot go on, as a phrase
 	timer timer
 }
@@ -149,12 +148,11 @@ type machine struct {
 	limits limits
 	state  state
 
-	provisional bool          // B answered anything: its INVITE may be cancelled (RFC 3261 section 9.1)
-	wantCancel  bool          // CANCEL as soon as that is so
-	winner      string        // To tag of the 2xx that A was given
-	owedBye     bool          // A is to get a BYE once its ACK came or is lost
-	interval    time.Duration // until the 200 goes out again
-	byes        int           // our BYEs that have no answer yet
+	winner   string          // To tag of the 2xx that A was given
+	losers   map[string]bool // To tags of further 2xx: each gets one BYE
+	owedBye  bool            // A is to get a BYE once its ACK came or is lost
+	interval time.Duration   // until the 200 goes out again
+	byes     int             // our BYEs that have no answer yet
 
 	actions []action
 }
@@ -188,7 +186,6 @@ func (m *machine) do(a action) { m.actions = append(m.actions, a) }
 func (m *machine) whenCalling(ev event) {
 	switch ev.kind {
 	case evProvisional:
-		m.provisional = true
 		if ev.code > 100 {
 			m.do(action{op: opRelay})
 		}
@@ -233,30 +230,20 @@ func (m *machine) answered(ev event) {
 	m.do(action{op: opStart, timer: ackTimer, delay: lifetime})
 }
 
-// giveUp ends a call that has no answer yet: A is told, B is cancelled as
-// soon as the RFC allows it.
+// giveUp ends a call that has no answer yet: A is told, B is cancelled. The
+// transport holds the CANCEL back until the RFC allows it (RFC 3261 section
+// 9.1), and does not send an INVITE that still waits for its connection.
 func (m *machine) giveUp(code int, phrase string) {
 	m.state = cancelling
 	m.do(action{op: opStop, timer: ringTimer})
 	m.do(action{op: opRefuse, code: code, phrase: phrase})
 	m.do(action{op: opCloseMedia})
-	m.wantCancel = true
-	m.cancelIfAllowed()
+	m.do(action{op: opCancel})
 	m.do(action{op: opStart, timer: cancelTimer, delay: lifetime})
-}
-
-func (m *machine) cancelIfAllowed() {
-	if m.wantCancel && m.provisional {
-		m.wantCancel = false
-		m.do(action{op: opCancel})
-	}
 }
 
 func (m *machine) whenCancelling(ev event) {
 	switch ev.kind {
-	case evProvisional:
-		m.provisional = true
-		m.cancelIfAllowed()
 	case evSuccess: // the 2xx won the race against CANCEL: ACK it, then BYE it
 		m.winner = ev.tag
 		m.do(action{op: opStop, timer: cancelTimer})
@@ -272,7 +259,7 @@ func (m *machine) whenCancelling(ev event) {
 			m.do(action{op: opAbandon})
 			m.finish()
 		}
-	case evCancel, evLost, evAck, evByeDone, evEnd:
+	case evProvisional, evCancel, evLost, evAck, evByeDone, evEnd:
 	}
 }
 
@@ -286,6 +273,9 @@ func (m *machine) whenAnswering(ev event) {
 		m.answeringTimer(ev.timer)
 	case evBye:
 		m.do(action{op: opAnswerBye, side: ev.side})
+		if m.lost(ev) {
+			return
+		}
 		m.do(action{op: opCloseMedia})
 		switch {
 		case ev.side == sideB:
@@ -341,7 +331,9 @@ func (m *machine) whenUp(ev event) {
 		m.again(ev)
 	case evBye:
 		m.do(action{op: opAnswerBye, side: ev.side})
-		m.hangUp(ev.side.other())
+		if !m.lost(ev) {
+			m.hangUp(ev.side.other())
+		}
 	case evTimer:
 		if ev.timer == lengthTimer {
 			m.hangUp(sideA, sideB)
@@ -355,14 +347,23 @@ func (m *machine) whenUp(ev event) {
 }
 
 // again takes a 2xx after the first: the winner's is ACKed again (RFC 3261
-// section 13.2.2.4), another fork's is ACKed and ended.
+// section 13.2.2.4), another fork's is ACKed and ended, once.
 func (m *machine) again(ev event) {
 	m.do(action{op: opAck, tag: ev.tag})
-	if ev.tag != m.winner {
-		m.byes++
-		m.do(action{op: opBye, side: sideB, tag: ev.tag})
+	if ev.tag == m.winner || m.losers[ev.tag] {
+		return
 	}
+	if m.losers == nil {
+		m.losers = make(map[string]bool)
+	}
+	m.losers[ev.tag] = true
+	m.byes++
+	m.do(action{op: opBye, side: sideB, tag: ev.tag})
 }
+
+// lost tells whether a BYE comes from a dialog of B that is not the call's: a
+// fork that rang or answered too late ends itself only.
+func (m *machine) lost(ev event) bool { return ev.side == sideB && ev.tag != m.winner }
 
 // hangUp sends the BYEs and waits for their answers.
 func (m *machine) hangUp(sides ...side) {

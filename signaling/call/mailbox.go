@@ -3,7 +3,7 @@ package call
 import "sync"
 
 // mailboxLimit bounds what waits for one call. A call that is this far behind
-// is being flooded: what comes then is dropped.
+// is being flooded by its remotes: what they ask then is turned away.
 const mailboxLimit = 1000
 
 // mailbox is the one way into a call's goroutine: functions that it runs in
@@ -21,11 +21,17 @@ func newMailbox() *mailbox {
 	return &mailbox{wake: make(chan struct{}, 1)}
 }
 
-// put never blocks. It tells whether f will be run.
-func (m *mailbox) put(f func()) bool {
+// put never blocks. It tells whether f will be run, and that is so until the
+// box is closed: without its clocks and answers a call would never end.
+func (m *mailbox) put(f func()) bool { return m.add(f, false) }
+
+// offer is put for what a remote can send without end.
+func (m *mailbox) offer(f func()) bool { return m.add(f, true) }
+
+func (m *mailbox) add(f func(), bounded bool) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.closed || len(m.items) >= mailboxLimit {
+	if m.closed || bounded && len(m.items) >= mailboxLimit {
 		return false
 	}
 	m.items = append(m.items, f)
@@ -46,9 +52,11 @@ func (m *mailbox) take() []func() {
 	return items
 }
 
-func (m *mailbox) close() {
+// close gives what nobody will take any more.
+func (m *mailbox) close() []func() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.closed = true
-	m.items = nil
+	items := m.items
+	m.closed, m.items = true, nil
+	return items
 }

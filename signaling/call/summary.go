@@ -67,7 +67,7 @@ func newSummary(c *Call) Summary {
 	invite := c.inA.Request()
 	return Summary{
 		start:  time.Now(),
-		from:   invite.From().Address.User,
+		from:   header.Number(invite.From().Address),
 		to:     invite.Recipient.User,
 		code20: invite.From().DisplayName,
 	}
@@ -138,9 +138,9 @@ func (s *Summary) timeout(t timer, in state) {
 
 // reasons are the Reason headers (RFC 3326) of our BYE: those of the BYE that
 // came, or our own words.
-func (s *Summary) reasons(to transport.Role) []sip.Header {
+func (s *Summary) reasons(from, to transport.Role) []sip.Header {
 	if len(s.reason) > 0 || s.endedBy != "callseal" {
-		return header.Cross(s.reason, to)
+		return header.Cross(s.reason, from, to)
 	}
 	return []sip.Header{sip.NewHeader("Reason", fmt.Sprintf(`SIP;cause=503;text="%s"`, header.Phrase(s.cause)))}
 }
@@ -152,8 +152,12 @@ func reasonOf(req *sip.Request) string {
 	return ""
 }
 
-// media notes the suites of both legs.
+// media notes the suites of both legs, unless B never said what it takes:
+// then no audio passed.
 func (s *Summary) media(n *negotiation) {
+	if len(n.answers) == 0 {
+		return
+	}
 	s.suites[sideA] = suiteName(n.aKey)
 	s.suites[sideB] = suiteName(n.bSent)
 }

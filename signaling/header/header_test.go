@@ -44,15 +44,16 @@ func TestCross(t *testing.T) {
 		sip.NewHeader("User-Agent", "Asterisk"),
 	}
 	for _, c := range []struct {
-		to   transport.Role
-		want string
+		from, to transport.Role
+		want     string
 	}{
-		{transport.Carrier, "Identity,Reason"},
-		{transport.Dialer, "X-CIDNAME,X-campaignid,Identity,Reason"},
-		{transport.Phone, "X-campaignid,Reason"},
+		{transport.Dialer, transport.Carrier, "Identity,Reason"},
+		{transport.Carrier, transport.Dialer, "Identity,Reason"},
+		{transport.Phone, transport.Dialer, "X-CIDNAME,X-campaignid,Identity,Reason"},
+		{transport.Dialer, transport.Phone, "X-campaignid,Reason"},
 	} {
 		var names []string
-		for _, h := range Cross(in, c.to) {
+		for _, h := range Cross(in, c.from, c.to) {
 			names = append(names, h.Name())
 			if h.Name() == "Reason" && h.Value() != "Q.850;cause=17, SIP;cause=486" {
 				t.Errorf("Reason: %s", h.Value())
@@ -65,9 +66,48 @@ func TestCross(t *testing.T) {
 }
 
 func TestAValueNeverBecomesTwoHeaders(t *testing.T) {
-	out := Cross([]sip.Header{sip.NewHeader("X-A", "1\r\nRoute: <sip:evil>")}, transport.Dialer)
+	out := Cross([]sip.Header{sip.NewHeader("X-A", "1\r\nRoute: <sip:evil>")}, transport.Phone, transport.Dialer)
 	if len(out) != 1 || strings.ContainsAny(out[0].Value(), "\r\n") {
 		t.Errorf("%q", out)
+	}
+}
+
+func TestForeignWordsNameNoMachine(t *testing.T) {
+	for _, c := range []struct{ in, want string }{
+		{"No route to 10.9.8.7", "No route to"},
+		{"gw 2001:db8::1 down", "gw down"},
+		{"gw 2001:db8:0:0:0:0:0:1 down", "gw down"},
+		{"sip:x@pbx.example.com unknown", "sip x unknown"},
+		{"Q.850 cause 17", "Q.850 cause 17"},
+	} {
+		if got := Foreign(c.in); got != c.want {
+			t.Errorf("%q: %q, want %q", c.in, got, c.want)
+		}
+	}
+}
+
+func TestReasonOrder(t *testing.T) {
+	var in []sip.Header
+	for _, v := range []string{`SIP;cause=480;text="a, Q.850 \"b", X;cause=1`, `SIP;cause=1,Q.850;cause=2`, "Q.850;cause=3"} {
+		in = append(in, sip.NewHeader("Reason", v))
+	}
+	want := []string{`Q.850;cause=2, SIP;cause=1`, "Q.850;cause=3", `SIP;cause=480;text="a, Q.850 \"b", X;cause=1`}
+	for i, h := range Cross(in, transport.Carrier, transport.Dialer) {
+		if h.Value() != want[i] {
+			t.Errorf("%d: %s, want %s", i, h.Value(), want[i])
+		}
+	}
+}
+
+func TestNumber(t *testing.T) {
+	var tel sip.Uri
+	if err := sip.ParseUri("tel:+1555;phone-context=x", &tel); err != nil {
+		t.Fatal(err)
+	}
+	for want, uri := range map[string]sip.Uri{"+1555": tel, "1%23;x": {Scheme: "sip", User: "1%23;x", Host: "h"}, "": {Scheme: "sip", Host: "h"}} {
+		if got := Number(uri); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
 	}
 }
 
@@ -86,7 +126,7 @@ func TestDisplay(t *testing.T) {
 	}{
 		{"dialer keeps the caller code", "ACME", "V1234567890123456789", transport.Dialer},
 		{"carrier never sees it", "", "", transport.Carrier},
-		{"carrier sees X-CIDNAME", `AC"ME`, "ACME", transport.Carrier},
+		{"carrier sees X-CIDNAME", `AC"ME\`, "ACME", transport.Carrier},
 	} {
 		if got := Display(invite(c.cidname), c.to); got != c.want {
 			t.Errorf("%s: %q, want %q", c.name, got, c.want)

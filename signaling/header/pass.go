@@ -32,29 +32,36 @@ var crossing = map[string]toward{
 	"x-sbc-carrier": {},             // an instruction to us
 }
 
-// Cross gives copies of the headers of a message that pass to a leg of the
-// given role, in their order. X- headers pass between dialers and phones, and
-// never reach a carrier.
-func Cross(headers []sip.Header, to transport.Role) []sip.Header {
+// Cross gives copies of the headers of a message that pass from a leg of one
+// role to a leg of another, in their order. X- headers pass between dialers and
+// phones only: carriers are not told our own, and theirs name machines.
+func Cross(headers []sip.Header, from, to transport.Role) []sip.Header {
 	var out []sip.Header
 	for _, h := range headers {
 		name := strings.ToLower(h.Name())
-		if !passes(name, to) {
+		if !passes(name, from, to) {
 			continue
 		}
 		value := h.Value()
-		if name == "reason" {
-			value = q850First(value)
+		switch name {
+		case "reason":
+			value = q850First(withoutAddresses(value))
+		case "retry-after": // may have a comment
+			value = withoutAddresses(value)
 		}
 		out = append(out, sip.NewHeader(h.Name(), Clean(value)))
 	}
+	q850LinesFirst(out)
 	return out
 }
 
-func passes(name string, to transport.Role) bool {
+func passes(name string, from, to transport.Role) bool {
+	if strings.HasPrefix(name, "x-") && (from == transport.Carrier || to == transport.Carrier) {
+		return false
+	}
 	row, known := crossing[name]
 	if !known {
-		return strings.HasPrefix(name, "x-") && to != transport.Carrier
+		return strings.HasPrefix(name, "x-")
 	}
 	switch to {
 	case transport.Dialer:
@@ -67,24 +74,15 @@ func passes(name string, to transport.Role) bool {
 	return false
 }
 
-// Clean takes CR and LF out of a value from elsewhere: a header value can
-// never become two headers.
+// Clean takes control characters out of a value from elsewhere: a header
+// value can never become two headers.
 func Clean(value string) string {
-	return strings.NewReplacer("\r", " ", "\n", " ", "\x00", " ").Replace(value)
-}
-
-// q850First puts the Q.850 value of a Reason header (RFC 3326) before others:
-// PJSIP reads only the first 20 bytes.
-func q850First(value string) string {
-	values := strings.Split(value, ",")
-	for i, v := range values {
-		v = strings.TrimSpace(v)
-		if i > 0 && len(v) >= 5 && strings.EqualFold(v[:5], "Q.850") {
-			rest := append(values[:i:i], values[i+1:]...)
-			return v + ", " + strings.TrimSpace(strings.Join(rest, ","))
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f {
+			return ' '
 		}
-	}
-	return value
+		return r
+	}, value)
 }
 
 // Display is the From display-name of a call that goes to a leg of the given
@@ -96,7 +94,18 @@ func Display(invite *sip.Request, to transport.Role) string {
 		return invite.From().DisplayName
 	}
 	if h := invite.GetHeader("x-cidname"); h != nil {
-		return Clean(strings.ReplaceAll(h.Value(), `"`, ""))
+		// Quotes are put around it: what would end or escape them goes.
+		return strings.TrimSpace(Clean(strings.NewReplacer(`"`, "", `\`, "").Replace(h.Value())))
 	}
 	return ""
+}
+
+// Number is the user part of a URI; that of a tel URI (RFC 3966) is its number
+// without parameters.
+func Number(uri sip.Uri) string {
+	if !strings.EqualFold(uri.Scheme, "tel") {
+		return uri.User
+	}
+	number, _, _ := strings.Cut(uri.Raw(), ";")
+	return number
 }

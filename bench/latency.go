@@ -46,3 +46,10 @@ func (l *Latency) Quantiles() Quantiles {
 		Max: time.Duration(l.h.Max()) * time.Microsecond,
 	}
 }
+
+// Reset forgets what was recorded so far.
+func (l *Latency) Reset() {
+	l.mu.Lock()
+	l.h.Reset()
+	l.mu.Unlock()
+}

@@ -1,7 +1,10 @@
 package signaling
 
 import (
+	"log/slog"
 	"runtime/debug"
+	"sync"
+	"time"
 
 	"github.com/emiago/sipgo/sip"
 
@@ -57,23 +60,42 @@ func (s *Server) invite(tx *transport.ServerTx) {
 	from, ok := s.identify(tx.Flow())
 	if !ok {
 		s.refuse(tx, refusal{403, "SBC does not know this address", "source", nil})
-		s.log.Warn("INVITE from an unknown address refused", "listener", tx.Flow().Listener(), "remote", tx.Flow().Remote().String(),
+		s.notes.warn(s.log, time.Now(), "INVITE from an unknown address refused", "listener", tx.Flow().Listener(), "remote", tx.Flow().Remote().String(),
 			"advice", "add the address to sources of the dialer, carrier or phones' listener that it belongs to")
 		return
 	}
 	to := s.cfg.Table.Next(from.Role)
-	switch {
-	case s.draining.Load():
-		s.refuse(tx, refusal{503, "SBC takes no new calls", "draining", retryAfter()})
-	case to == nil:
+	if to == nil {
 		s.refuse(tx, refusal{503, header.Phrase("SBC has no route for " + from.Name), "route", nil})
-	case s.Calls() >= s.limits.Calls:
-		s.refuse(tx, refusal{503, "SBC call limit reached", "limit", retryAfter()})
-	default:
-		c := call.New(&s.house, tx, from, to)
-		s.respond(tx, 100, "Trying", nil) // at once: chan_sip's timer may be as short as 100 ms
-		s.start(c)
+		return
 	}
+	c := call.New(&s.house, tx, from, to)
+	if r := s.admit(c); r != nil {
+		s.refuse(tx, *r)
+		return
+	}
+	s.respond(tx, 100, "Trying", nil) // at once: chan_sip's timer may be as short as 100 ms
+	s.start(c)
+}
+
+// notes keeps scanners of the Internet from filling the log: one line per
+// second, with the number of those before it that were left out. The counters
+// and the debug log have all.
+type notes struct {
+	mu   sync.Mutex // guards what follows
+	last time.Time
+	left int
+}
+
+func (n *notes) warn(log *slog.Logger, now time.Time, msg string, args ...any) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if now.Sub(n.last) < time.Second {
+		n.left++
+		return
+	}
+	log.Warn(msg, append(args, "left_out", n.left)...)
+	n.last, n.left = now, 0
 }
 
 func retryAfter() []sip.Header {

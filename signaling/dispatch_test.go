@@ -267,3 +267,41 @@ func TestCrossingByes(t *testing.T) {
 	}
 	f.wantIdle(t)
 }
+
+// A fault of ours while a request is looked at is answered 503 too.
+func TestAPanicBeforeTheCall(t *testing.T) {
+	f := newFixture(t, func(c *Config) { c.Table.Trunks[0] = nil }) // identify stumbles over it
+	f.dialer.send(f.invite(1, "", offer))
+	f.dialer.want("SIP/2.0 503 SBC internal fault")
+}
+
+// A carrier that invents To tags gets no memory for them, and its answer is
+// still taken.
+func TestForksWithoutEnd(t *testing.T) {
+	f := newFixture(t, nil)
+	f.dialer.send(f.invite(1, "", offer))
+	invite := f.carrier.want("INVITE ")
+	for n := range 50 {
+		f.carrier.answer(invite, "183 Session Progress", fmt.Sprintf("fork%d", n), "Content-Type: application/sdp\n", answerSDP)
+		f.dialer.want("SIP/2.0 183")
+	}
+	f.carrier.answer(invite, "200 OK", "fork49", "Content-Type: application/sdp\n", answerSDP)
+	f.carrier.want("ACK ")
+	ok := f.dialer.want("SIP/2.0 200")
+	f.dialer.send(f.inDialog("ACK", 102, 1, ok))
+	f.dialer.send(f.inDialog("BYE", 103, 1, ok))
+	f.carrier.answer(f.carrier.want("BYE "), "200 OK", "", "", "")
+	f.wantIdle(t)
+}
+
+// Scanners do not fill the log.
+func TestStrangersAreNotedOnceASecond(t *testing.T) {
+	f := newFixture(t, func(c *Config) { c.Table.Trunks[0].Sources = nil })
+	for n := range 20 {
+		f.dialer.send(f.invite(n, "", offer))
+		f.dialer.want("SIP/2.0 403")
+	}
+	if n := strings.Count(f.logs.String(), "INVITE from an unknown address refused"); n > 3 {
+		t.Errorf("%d lines for 20 strangers", n)
+	}
+}

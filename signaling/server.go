@@ -31,7 +31,8 @@ type Server struct {
 	log       *slog.Logger
 	metrics   *Metrics
 
-	draining atomic.Bool
+	draining atomic.Bool // written under mu
+	notes    notes
 	running  sync.WaitGroup // the goroutines of the calls; Run waits for them
 
 	mu    sync.Mutex // guards what follows
@@ -108,7 +109,7 @@ func (s *Server) Run(ctx context.Context) error {
 		return err
 	case <-ctx.Done():
 	}
-	s.draining.Store(true)
+	s.drain()
 	s.each(func(c *call.Call) { c.End("SBC is shutting down") })
 	gone, cancel := context.WithTimeout(context.WithoutCancel(ctx), hangUpTime)
 	defer cancel()
@@ -129,7 +130,7 @@ func (s *Server) Addr(listener string) netip.AddrPort { return s.endpoint.Addr(l
 // Drain refuses new calls with 503 and returns when no call is left or ctx
 // ends.
 func (s *Server) Drain(ctx context.Context) error {
-	s.draining.Store(true)
+	s.drain()
 	return s.waitIdle(ctx)
 }
 
@@ -176,19 +177,39 @@ func (s *Server) each(visit func(*call.Call)) {
 	}
 }
 
-// start registers a call and gives it its goroutine.
-func (s *Server) start(c *call.Call) {
+// admit registers a call, or says why there is no place for it. It is one
+// step: once draining is set, no call comes after those that Run and Drain
+// see.
+func (s *Server) admit(c *call.Call) *refusal {
 	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.draining.Load():
+		return &refusal{503, "SBC takes no new calls", "draining", retryAfter()}
+	case len(s.calls)/keysPerCall >= s.limits.Calls:
+		return &refusal{503, "SBC call limit reached", "limit", retryAfter()}
+	}
 	for _, key := range c.Keys() {
 		s.calls[key] = c
 	}
 	s.invites[c.Invite()] = c
-	s.mu.Unlock()
 	s.running.Add(1)
+	return nil
+}
+
+// start gives an admitted call its goroutine.
+func (s *Server) start(c *call.Call) {
 	go func() { // waited for by Run
 		defer s.running.Done()
 		c.Run()
 	}()
+}
+
+// drain makes admit refuse every call from now on.
+func (s *Server) drain() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.draining.Store(true)
 }
 
 func (s *Server) forget(c *call.Call) {

@@ -394,6 +394,7 @@ func TestRefusals(t *testing.T) {
 		{"unknown source", stranger, "", offer, "SIP/2.0 403 SBC does not know this address"},
 		{"plain offer where SRTP is required", sealed, "", offer, "SIP/2.0 488 dialer1 offered no SRTP but it is required"},
 		{"no SDP", nil, "", "", "SIP/2.0 488 dialer1 sent no SDP"},
+		{"audio by IPv6 only", nil, "", strings.Replace(offer, "IN IP4 127.0.11.1\nt=", "IN IP6 ::1\nt=", 1), "SIP/2.0 488 dialer1 wants audio by another IP version"},
 		{"call limit", full, "", offer, "SIP/2.0 503 SBC call limit reached"},
 		{"carrier unreachable", nobody, "", offer, "SIP/2.0 503 "},
 		{"no hops left", nil, "", offer, "SIP/2.0 483 Too Many Hops"},

@@ -27,13 +27,15 @@ func (c *Call) begin() {
 	}
 	c.a.dialogs[d.ID().Remote] = d
 	if err := c.negotiation.readOffer(invite.Body()); err != nil {
-		phrase, cause, advice := fault(c.a.party, err)
-		c.house.Metrics.mediaRefused(c.a.party, cause)
-		c.house.Log.Warn("call refused: "+phrase, "call", c.id, "leg", c.a.party.Name, "cause", cause, "error", err, "advice", advice)
-		c.fail(488, phrase)
+		c.badOffer(err)
 		return
 	}
-	if err := c.openMedia(d); err != nil {
+	err = c.openMedia()
+	if errors.Is(err, media.ErrFamily) {
+		c.badOffer(err)
+		return
+	}
+	if err != nil {
 		c.house.Log.Error("call refused: no media session", "call", c.id, "error", err)
 		c.fail(503, mediaPhrase(err))
 		return
@@ -48,6 +50,14 @@ func (c *Call) begin() {
 	for _, a := range c.machine.start() {
 		c.act(a)
 	}
+}
+
+// badOffer refuses what A offered.
+func (c *Call) badOffer(err error) {
+	phrase, cause, advice := fault(c.a.party, err)
+	c.house.Metrics.mediaRefused(c.a.party, cause)
+	c.house.Log.Warn("call refused: "+phrase, "call", c.id, "leg", c.a.party.Name, "cause", cause, "error", err, "advice", advice)
+	c.fail(488, phrase)
 }
 
 // fail answers an INVITE that never reached B: a 4xx is A's fault, a 5xx
@@ -73,7 +83,7 @@ func mediaPhrase(err error) string {
 }
 
 // openMedia binds the ports of both legs and tells the relay where A is.
-func (c *Call) openMedia(d *dialog.Dialog) error {
+func (c *Call) openMedia() error {
 	bindA, showA := c.house.MediaAddress(c.negotiation.stream.RTP.Addr().Is6())
 	host, _ := netip.ParseAddr(c.b.party.Trunk.Target.Host)
 	bindB, showB := c.house.MediaAddress(host.Is6() && !host.Is4In6())
@@ -197,7 +207,7 @@ func (c *Call) noAnswer(err error) {
 	if c.machine.state == calling {
 		c.house.Log.Warn("call failed: "+phrase, "call", c.id, "leg", c.b.party.Name, "error", err, "advice", advice)
 		c.summary.end(c.b.party.Name, phrase, originLocal)
-		c.summary.code = 503
+		c.summary.told(503)
 	}
 	c.from, c.failure = nil, rejection{503, phrase}
 	c.feed(event{kind: evRejected})

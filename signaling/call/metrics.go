@@ -148,8 +148,8 @@ func (m *Metrics) finished(c *Call) {
 	switch {
 	case !s.rang.IsZero():
 		m.setup.WithLabelValues(roles...).Observe(s.rang.Sub(s.start).Seconds())
-	case !s.answer.IsZero():
-		m.setup.WithLabelValues(roles...).Observe(s.answer.Sub(s.start).Seconds())
+	case !s.final.IsZero():
+		m.setup.WithLabelValues(roles...).Observe(s.final.Sub(s.start).Seconds())
 	}
 	if !s.answer.IsZero() {
 		m.talk.WithLabelValues(roles...).Observe(now.Sub(s.answer).Seconds())

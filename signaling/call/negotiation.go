@@ -32,9 +32,11 @@ type negotiation struct {
 
 // answer is what A is told because of one dialog of B.
 type answer struct {
+	theirs *sdp.Description
 	body   []byte
 	remote media.Remote
 	secure bool
+	sent   *sdp.Crypto // our key that B chose; nil on a plain leg
 }
 
 // errNoSDP is a message that had to carry a session description.
@@ -113,10 +115,11 @@ func (n *negotiation) offerB() ([]byte, error) {
 // before; a tag that has said nothing is errNoSDP.
 func (n *negotiation) readAnswer(tag string, body []byte) (answer, error) {
 	if len(body) == 0 {
-		if known, ok := n.answers[tag]; ok {
-			return known, nil
+		known, ok := n.answers[tag]
+		if !ok {
+			return answer{}, errNoSDP
 		}
-		return answer{}, errNoSDP
+		return n.take(tag, known), nil
 	}
 	theirs, err := sdp.Parse(body)
 	if err != nil {
@@ -127,19 +130,23 @@ func (n *negotiation) readAnswer(tag string, body []byte) (answer, error) {
 		return answer{}, err
 	}
 	remote := media.Remote{RTP: stream.RTP, RTCP: stream.RTCP, Mux: stream.Mux, Hold: stream.Held}
+	ours := answer{theirs: theirs, remote: remote, secure: stream.Secure}
 	if stream.Secure {
-		sent, err := n.chosen(stream.Crypto.Tag)
-		if err != nil {
+		if ours.sent, err = n.chosen(stream.Crypto.Tag); err != nil {
 			return answer{}, err
 		}
-		n.bSent = sent
-		remote.Receive, remote.Send = srtpKey(&stream.Crypto), srtpKey(sent)
-	} else {
-		n.bSent = nil
+		ours.remote.Receive, ours.remote.Send = srtpKey(&stream.Crypto), srtpKey(ours.sent)
 	}
-	ours := answer{body: n.writeAnswer(theirs), remote: remote, secure: stream.Secure}
+	return n.take(tag, ours), nil
+}
+
+// take makes the answer of a tag the one in force. It is written anew: A may
+// have seen another fork's since.
+func (n *negotiation) take(tag string, ours answer) answer {
+	ours.body = n.writeAnswer(ours.theirs)
+	n.bSent = ours.sent
 	n.answers[tag] = ours
-	return ours, nil
+	return ours
 }
 
 // writeAnswer makes the answer for A; where it differs from what A saw last,
@@ -194,7 +201,10 @@ func fault(party Party, err error) (phrase, cause, advice string) {
 	case errors.Is(err, sdp.ErrProfile):
 		return who + " offers a media profile that is not taken", "profile",
 			"let " + who + " use SDES (RTP/SAVP or RTP/AVP); DTLS is not built, and SRTP where media is off is refused"
-	case errors.Is(err, sdp.ErrReuse):
+	case errors.Is(err, media.ErrFamily):
+		return who + " wants audio by another IP version", "family",
+			"give " + who + " an address of the IP version that media has on this leg, or configure media addresses of both versions"
+	case errors.Is(err, sdp.ErrReuse), errors.Is(err, media.ErrKeyReuse):
 		return who + " answered with our own key", "key_reuse", who + " echoes SRTP keys instead of making its own: its SRTP is at fault"
 	case errors.Is(err, sdp.ErrTag):
 		return who + " chose no crypto line of ours", "crypto_tag", "the answer of " + who + " names a crypto tag that was not offered: its SRTP is at fault"

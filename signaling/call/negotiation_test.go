@@ -146,6 +146,10 @@ func TestAnswersByTag(t *testing.T) {
 	if version(other.body) == version(early.body) {
 		t.Error("another answer under the same session version")
 	}
+	back, err := n.readAnswer("x", nil)
+	if err != nil || version(back.body) == version(other.body) || version(back.body) == version(early.body) {
+		t.Errorf("the first answer again, after another, under version %s: %v", version(back.body), err)
+	}
 }
 
 func version(body []byte) string {

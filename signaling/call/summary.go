@@ -54,6 +54,7 @@ func originOf(p Party) string { return p.Role.String() }
 // Summary is what is left of a call: its line in the log and its counters.
 type Summary struct {
 	start, rang, answer time.Time
+	final               time.Time // when A got its final answer, or was about to
 	outcome             Outcome
 	code                int    // final code that A got
 	endedBy, cause      string // who ended the call, and why; first comes, first stays
@@ -95,19 +96,20 @@ func (s *Summary) ringing() {
 
 func (s *Summary) answered() {
 	s.answer, s.outcome, s.code = time.Now(), Answered, 200
+	s.final = s.answer
 }
 
 // told notes the final code that A got in our own words.
 func (s *Summary) told(code int) {
 	if s.code == 0 {
-		s.code = code
+		s.code, s.final = code, time.Now()
 	}
 }
 
 // reject notes B's final code.
 func (s *Summary) reject(code int, cause string, by Party) {
 	s.end(by.Name, cause, originOf(by))
-	s.code, s.outcome = code, Rejected
+	s.code, s.outcome, s.final = code, Rejected, time.Now()
 	if code == 486 || code == 600 {
 		s.outcome = Busy
 	}

@@ -70,6 +70,9 @@ func TestAValueNeverBecomesTwoHeaders(t *testing.T) {
 	if len(out) != 1 || strings.ContainsAny(out[0].Value(), "\r\n") {
 		t.Errorf("%q", out)
 	}
+	if got := Clean("M\xfcller\x01 \u00fc\x7f"); got != "M\xfcller  \u00fc " {
+		t.Errorf("octets of another character set: %q", got)
+	}
 }
 
 func TestForeignWordsNameNoMachine(t *testing.T) {

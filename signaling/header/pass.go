@@ -75,14 +75,16 @@ func passes(name string, from, to transport.Role) bool {
 }
 
 // Clean takes control characters out of a value from elsewhere: a header
-// value can never become two headers.
+// value can never become two headers. All other octets stay as they are,
+// whatever character set they are of.
 func Clean(value string) string {
-	return strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f {
-			return ' '
+	clean := []byte(value)
+	for i, c := range clean {
+		if c < ' ' || c == 0x7f {
+			clean[i] = ' '
 		}
-		return r
-	}, value)
+	}
+	return string(clean)
 }
 
 // Display is the From display-name of a call that goes to a leg of the given

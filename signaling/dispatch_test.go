@@ -305,3 +305,84 @@ func TestStrangersAreNotedOnceASecond(t *testing.T) {
 		t.Errorf("%d lines for 20 strangers", n)
 	}
 }
+
+// Both legs over IPv6: addresses in URIs and Via stand in brackets, those in
+// SDP do not.
+func TestCallOverIPv6(t *testing.T) {
+	dialer, carrier := newRemote(t, "dialer", "::1"), newRemote(t, "carrier", "::1")
+	f := newFixture(t, func(c *Config) {
+		loopback := netip.IPv6Loopback()
+		for i := range c.Listeners {
+			c.Listeners[i].Address = netip.AddrPortFrom(loopback, 0)
+		}
+		c.Table.Trunks[1].Target.Host, c.Table.Trunks[1].Target.Port = "::1", carrier.addr().Port()
+		for _, tr := range c.Table.Trunks {
+			tr.Sources = []netip.Prefix{netip.PrefixFrom(loopback, 128)}
+		}
+		c.Media = MediaAddresses{V6: loopback}
+	})
+	f.dialer, f.carrier = dialer, carrier
+	f.dialer.to, f.carrier.to = f.Addr("dialers"), f.Addr("carriers")
+	v6 := func(body, ip string) string { return strings.ReplaceAll(body, "IN IP4 "+ip, "IN IP6 ::1") }
+	f.dialer.send(strings.ReplaceAll(f.invite(1, "", v6(offer, dialerIP)), "@"+dialerIP, "@[::1]"))
+	invite := f.carrier.want("INVITE ")
+	for _, want := range []string{"INVITE sip:18005551212@[::1]:", "\r\nFrom: <sip:7275551234@[::1]>;tag=", "\r\nContact: <sip:7275551234@[::1]:", "UDP [::1]:", "c=IN IP6 ::1\r\n"} {
+		if !strings.Contains(invite.text, want) {
+			t.Errorf("no %q in\n%s", want, invite.text)
+		}
+	}
+	f.carrier.answer(invite, "200 OK", "carriertag", "Content-Type: application/sdp\n", v6(answerSDP, carrierIP))
+	f.carrier.want("ACK ")
+	ok := f.dialer.want("SIP/2.0 200")
+	f.dialer.send(f.inDialog("ACK", 102, 1, ok))
+	f.dialer.send(f.inDialog("BYE", 103, 1, ok))
+	f.carrier.answer(f.carrier.want("BYE "), "200 OK", "", "", "")
+	f.wantIdle(t)
+}
+
+// What comes too late changes nothing and is answered.
+func TestLateRequests(t *testing.T) {
+	f := newFixture(t, nil)
+	ok, _ := f.answered(1)
+	f.dialer.send(f.cancel(1, "")) // the INVITE has its final response
+	f.dialer.want("SIP/2.0 200")
+	f.dialer.send(f.invite(1, "", offer)) // repeated: absorbed
+	f.dialer.send(f.inDialog("OPTIONS", 103, 1, ok))
+	f.dialer.want("SIP/2.0 200")
+	if n := f.Calls(); n != 1 {
+		t.Fatalf("%d calls, want one", n)
+	}
+	stranger := message{strings.Replace(ok.text, "tag=dialertag1", "tag=another", 1)}
+	f.dialer.send(f.inDialog("BYE", 104, 11, stranger))
+	f.dialer.want("SIP/2.0 481")
+	f.dialer.send(f.inDialog("BYE", 105, 1, ok))
+	f.carrier.answer(f.carrier.want("BYE "), "200 OK", "", "", "")
+	f.wantIdle(t)
+	f.dialer.send(strings.Replace(f.inDialog("BYE", 106, 1, ok), "dialer1bye", "dialer1late", 1))
+	f.dialer.want("SIP/2.0 481")
+	f.dialer.send(f.cancel(1, ""))
+	if !strings.HasPrefix(f.dialer.want("SIP/2.0 ").text, "SIP/2.0 200") { // RFC 6026: its transaction is still there
+		t.Error("CANCEL of a call that is over")
+	}
+}
+
+// The caller code and other names reach a dialer as they are.
+func TestTheNameTowardADialer(t *testing.T) {
+	f := newFixture(t, nil)
+	for n, name := range []string{`"V1234567890123456789"`, `"a \"b\" \\ c"`, "Jörg Müller", `"Ø, <x>; y"`, `"M` + "\xfc" + `ller"`} {
+		text := f.invite(n, "P-Asserted-Identity: <sip:1@10.0.0.1>\nRemote-Party-ID: <sip:1@10.0.0.1>\n", offer)
+		text = strings.Replace(text, `"V1234567890123456789"`, name, 1)
+		text = strings.ReplaceAll(strings.ReplaceAll(text, f.dialer.addr().String(), f.carrier.addr().String()), f.Addr("dialers").String(), f.Addr("carriers").String())
+		f.carrier.send(text)
+		got := f.dialer.want("INVITE ")
+		if want := `"` + strings.Trim(name, `"`) + `" <sip:7275551234@`; !strings.HasPrefix(got.header("From"), want) {
+			t.Errorf("From %s, want %s...", got.header("From"), want)
+		}
+		if strings.Contains(got.text, "10.0.0.1") {
+			t.Errorf("an identity crosses:\n%s", got.text)
+		}
+		f.dialer.answer(got, "486 Busy Here", "x", "", "")
+		f.carrier.send(f.inDialog("ACK", 102, n, f.carrier.want("SIP/2.0 486")))
+	}
+	f.wantIdle(t)
+}

@@ -386,3 +386,27 @@ func TestTheNameTowardADialer(t *testing.T) {
 	}
 	f.wantIdle(t)
 }
+
+// A fork that answers when the call is over already is ACKed and ended.
+func TestAForkThatAnswersAfterTheEnd(t *testing.T) {
+	f := newFixture(t, nil)
+	ok, invite := f.answered(1)
+	f.dialer.send(f.inDialog("BYE", 103, 1, ok))
+	f.carrier.answer(f.carrier.want("BYE "), "200 OK", "", "", "")
+	f.wantIdle(t)
+	for range 2 {
+		f.carrier.answer(invite, "200 OK", "latetag", "Content-Type: application/sdp\n", answerSDP)
+		if got := f.carrier.want("ACK ").header("To"); !strings.HasSuffix(got, ";tag=latetag") {
+			t.Errorf("ACK to %s", got)
+		}
+	}
+	byes := map[string]bool{}
+	for _, text := range append(f.carrier.seen, f.carrier.want("BYE ").text) {
+		if strings.HasPrefix(text, "BYE ") && strings.Contains(text, "latetag") {
+			byes[message{text}.header("CSeq")] = true
+		}
+	}
+	if len(byes) != 1 {
+		t.Errorf("BYEs %v, want one", byes)
+	}
+}

@@ -169,9 +169,36 @@ func (c *Call) callB() {
 			c.box.put(func() { c.inviteB.From().Address = from })
 		},
 		Each: func(r transport.Result) {
-			c.box.put(func() { c.result(r) })
+			if !c.box.put(func() { c.result(r) }) {
+				c.straggler(r)
+			}
 		},
 	})
+}
+
+// straggler takes what comes of B's INVITE when the call is over, from the
+// lane, which owns B's dialogs from the moment the mailbox is closed. A fork
+// that answers now is ACKed and ended too, or it would wait, and be billed, for
+// an ACK that nobody sends.
+func (c *Call) straggler(r transport.Result) {
+	if r.Err != nil || !r.Response.IsSuccess() {
+		return
+	}
+	tag := r.Response.To().Params.GetOr("tag", "")
+	_, known := c.b.dialogs[tag]
+	if !known && len(c.b.dialogs) >= 2*maxForks {
+		return
+	}
+	c.early(r.Response)
+	d := c.b.dialogs[tag]
+	if d == nil {
+		return
+	}
+	l := &leg{party: c.b.party, flow: r.Flow} // the call's own is being written down
+	c.house.Endpoint.SendAck(d.Ack(), l.hop(d))
+	if !known {
+		c.send(l, d, d.Request(sip.BYE), nil)
+	}
 }
 
 // result takes what came of B's INVITE.

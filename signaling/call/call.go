@@ -140,9 +140,6 @@ func (c *Call) Run() {
 			f()
 		}
 	}
-	for _, f := range c.box.close() {
-		f()
-	}
 }
 
 // bury frees everything, and turns a panic into the end of this one call.
@@ -153,8 +150,13 @@ func (c *Call) bury() {
 		c.panicked(r)
 		c.summary.end("callseal", "internal fault", originLocal)
 		c.try(c.abort)
+		c.machine.state = done
 	}
-	c.box.close()
+	for items := c.box.finish(); items != nil; items = c.box.finish() {
+		for _, f := range items {
+			c.try(f)
+		}
+	}
 	for _, t := range c.timers {
 		t.Stop()
 	}

@@ -52,11 +52,12 @@ func (m *mailbox) take() []func() {
 	return items
 }
 
-// close gives what nobody will take any more.
-func (m *mailbox) close() []func() {
+// finish gives what is still there, or closes the empty box and gives nil:
+// what was put is always run.
+func (m *mailbox) finish() []func() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	items := m.items
-	m.closed, m.items = true, nil
+	m.closed, m.items = len(items) == 0, nil
 	return items
 }

@@ -20,11 +20,17 @@ func TestMailboxUnderAFlood(t *testing.T) {
 	}
 }
 
-func TestAClosedMailboxHandsBackWhatIsLeft(t *testing.T) {
+func TestAMailboxClosesEmpty(t *testing.T) {
 	m := newMailbox()
 	m.put(func() {})
-	if left := m.close(); len(left) != 1 {
+	if left := m.finish(); len(left) != 1 {
 		t.Errorf("%d are left, want the one that nobody took", len(left))
+	}
+	if !m.put(func() {}) || len(m.finish()) != 1 {
+		t.Error("closed although something was in it")
+	}
+	if left := m.finish(); left != nil {
+		t.Errorf("%d are left in an empty box", len(left))
 	}
 	if m.put(func() {}) || m.offer(func() {}) {
 		t.Error("a closed mailbox takes something")

@@ -29,7 +29,7 @@ func TestCarrierThatCannotBeTrusted(t *testing.T) {
 			"SIP/2.0 503 TLS telco certificate unknown CA", "tls.ca"},
 		// Asterisk's TCP port waits in silence for the end of what it takes for a SIP header: only our deadline of 5 s ends that.
 		{"no TLS on the port", false, "", 5066, 8 * time.Second, "timeout",
-			"SIP/2.0 503 TLS telco timeout", "correct the port here, or enable TLS there"},
+			"SIP/2.0 503 TLS telco does not shake hands", "correct the port here, or enable TLS there"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			ca := newAuthority(t, "ca")
@@ -193,3 +193,33 @@ func TestPlainPeerOnTheTLSPort(t *testing.T) {
 		t.Errorf("callseal_tls_failures_total of plain-text phones is %v, want 1", n)
 	}
 }
+// A dialer that does not trust our certificate never sends its INVITE; we have to tell, because Asterisk hardly does.
+func TestDialerThatDoesNotTrustUs(t *testing.T) {
+	needPeers(t)
+	for _, row := range []struct {
+		name    string
+		version int
+	}{{"Asterisk 16", 16}, {"Asterisk 22", 22}} {
+		t.Run(row.name, func(t *testing.T) {
+			ca, other := newAuthority(t, "ca"), newAuthority(t, "other")
+			sbcAddr := address()
+			dialer := startAsterisk(t, "dialer1", address(), other, asteriskConfig{Version: row.version, Remote: dialersOf(sbcAddr), Sealed: true, Tone: dialerTone, Ring: 4})
+			s := startSBC(t, sbcAddr, ca, sbcConfig{
+				trunks: []trunk{
+					{role: "dialer", name: "dialer1", remote: dialer.sip(), calls: true},
+					{role: "carrier", name: "telco", remote: netip.AddrPortFrom(address(), 5061)},
+				},
+				routes: []string{"dialer telco"},
+			})
+			dialer.dial(t, "agent", "101")
+			if status, _ := dialer.result(t, "101"); status == "ANSWER" {
+				t.Error("the call was answered")
+			}
+			s.logLine(t, "level=WARN", "dialer", "may not trust our certificate")
+			if n := s.metric(t, "callseal_connections_closed_total", `role="dialer"`, `cause="closed_unused"`); n < 1 {
+				t.Errorf("callseal_connections_closed_total with cause closed_unused is %v", n)
+			}
+		})
+	}
+}
+

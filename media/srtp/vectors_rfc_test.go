@@ -5,6 +5,7 @@ import (
 	"crypto/aes"
 	"encoding/binary"
 	"encoding/hex"
+	"errors"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -102,7 +103,7 @@ func TestPacketVectors(t *testing.T) {
 			key := Key{Profile: profileNames[row["profile"]], Master: unhex(t, row["master_key_and_salt_hex"])}
 			p, err := NewProtect(key)
 			if strings.HasPrefix(row["profile"], "NULL") {
-				if err != ErrProfile {
+				if !errors.Is(err, ErrProfile) {
 					t.Fatalf("a suite without encryption was accepted: %v", err)
 				}
 				return

@@ -285,6 +285,8 @@ func (w *readWatch) arm(partial bool, now time.Time) error {
 // blame says why a read failed.
 func (w *readWatch) blame(err error) refusal {
 	switch {
+	case !errors.Is(err, os.ErrDeadlineExceeded) && w.first && w.conn.tlsState != nil:
+		return closedUnused
 	case !errors.Is(err, os.ErrDeadlineExceeded):
 		return closedByRemote
 	case w.partial:

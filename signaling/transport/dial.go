@@ -110,7 +110,7 @@ func (l *line) usable(now time.Time) bool {
 // dial makes the line's flow and answers who waits for it.
 func (p *pool) dial(l *line, t *Target) {
 	e := p.endpoint
-	ctx, cancel := context.WithTimeout(e.running, e.limits.Connect+e.limits.Handshake)
+	ctx, cancel := context.WithTimeout(e.running, e.limits.Connect+e.limits.Dial)
 	defer cancel()
 	var f *Flow
 	addrs, err := e.resolve(ctx, t)
@@ -279,7 +279,7 @@ func (p *pool) connectTo(ctx context.Context, t *Target, to netip.AddrPort, with
 
 // clientHandshake runs our side of a TLS handshake, certificate check included.
 func (e *Endpoint) clientHandshake(ctx context.Context, t *Target, raw net.Conn) (*tls.Conn, *Failure) {
-	ctx, cancel := context.WithTimeout(ctx, e.limits.Handshake)
+	ctx, cancel := context.WithTimeout(ctx, e.limits.Dial)
 	defer cancel()
 	unmet := false // written by the handshake, which runs in this goroutine
 	c := tls.Client(raw, clientConfig(t, func() { unmet = true }))

@@ -216,6 +216,12 @@ func (e *Endpoint) connectionEnded(c *conn) {
 	e.metrics.ended(c.flow, cause)
 	e.pool.lost(c.flow)
 	failure := c.failure()
+	if cause == closedUnused && e.notes.due(cause.String()+c.flow.remote.Addr().String(), time.Now()) {
+		// Asterisk judges our certificate after the handshake, and then just closes.
+		e.log.Warn("peer closed the connection right after the TLS handshake", "listener", c.flow.listener, "role", c.flow.role.String(),
+			"remote", c.flow.remote, "cause", cause.String(), "change",
+			"it may not trust our certificate: install our CA there, or use a certificate of a CA that it trusts and that carries the name it connects to")
+	}
 	e.log.Debug("connection closed", "flow", c.flow.id, "remote", c.flow.remote, "cause", cause.String(), "error", failure.Err)
 	for t := range carrying {
 		t.flowClosed(failure)
@@ -301,9 +307,9 @@ func (e *Endpoint) passed(d Direction, f *Flow, remote netip.AddrPort, raw []byt
 	if e.tap == nil {
 		return
 	}
-	copied := raw
+	var copied []byte
 	if e.tapSecrets {
-		copied = append([]byte(nil), raw...)
+		copied = append(copied, raw...)
 	} else {
 		copied = redact(raw)
 	}

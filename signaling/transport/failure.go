@@ -153,12 +153,20 @@ func (f *Failure) Phrase() string {
 	if f.Cause < causes {
 		cause = causeText[f.Cause]
 	}
-	prefix := ""
+	prefix, words := "", cause.phrase
 	if f.Stage == StageHandshake || f.Stage == StageVerify {
 		prefix = "TLS "
 	}
-	room := maxPhrase - len(prefix) - 1 - len(cause.phrase)
-	return prefix + plainWord(f.who(), room) + " " + cause.phrase
+	if f.noHandshake() {
+		words = "does not shake hands"
+	}
+	room := maxPhrase - len(prefix) - 1 - len(words)
+	return prefix + plainWord(f.who(), room) + " " + words
+}
+
+// noHandshake: the remote takes the connection and then says nothing of TLS.
+func (f *Failure) noHandshake() bool {
+	return f.Stage == StageHandshake && (f.Cause == CauseReset || f.Cause == CauseTimeout)
 }
 
 // plainWord keeps the first room characters of a name and replaces what a phrase may not hold.
@@ -179,7 +187,7 @@ func (f *Failure) Advice() string {
 	if f.Cause < causes {
 		advice = causeText[f.Cause].advice
 	}
-	if f.Stage == StageHandshake && (f.Cause == CauseReset || f.Cause == CauseTimeout) {
+	if f.noHandshake() {
 		advice = "The remote of %s takes the connection but not the TLS handshake: it may not speak TLS on that port; correct the port here, or enable TLS there."
 	}
 	return fmt.Sprintf(advice, f.who())

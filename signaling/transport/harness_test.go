@@ -11,6 +11,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -384,7 +385,8 @@ func (c *caller) closedWithin(t testing.TB, within time.Duration) {
 		t.Fatal(err)
 	}
 	if _, err := io.Copy(io.Discard, c.r); err != nil {
-		if ne, ok := err.(net.Error); ok && ne.Timeout() {
+		var ne net.Error
+		if errors.As(err, &ne) && ne.Timeout() {
 			t.Fatalf("connection still open after %s", within)
 		}
 	}

@@ -6,7 +6,8 @@ import "time"
 const (
 	DefaultPerAddress   = 1024             // accepted connections per IPv4 address or IPv6 /64
 	DefaultTotal        = 16384            // accepted connections in all
-	DefaultHandshake    = 5 * time.Second  // TLS handshake, either direction
+	DefaultHandshake    = 5 * time.Second  // TLS handshake of a remote that connects
+	DefaultDial         = 3 * time.Second  // TLS handshake with a target; a caller hears silence meanwhile
 	DefaultFirstRequest = 10 * time.Second // from accept (or handshake) to the first complete message
 	DefaultPartial      = 10 * time.Second // from a message's first octet to its last
 	DefaultWrite        = 5 * time.Second  // one write to a stream
@@ -34,7 +35,8 @@ const (
 type Limits struct {
 	PerAddress   int           // accepted connections per IPv4 address or IPv6 /64
 	Total        int           // accepted connections in all
-	Handshake    time.Duration // TLS handshake, either direction
+	Handshake    time.Duration // TLS handshake of a remote that connects
+	Dial         time.Duration // TLS handshake with a target
 	FirstRequest time.Duration // accepted connection to its first complete message
 	Partial      time.Duration // first octet of a message to its last
 	Write        time.Duration // one write to a stream
@@ -59,6 +61,7 @@ func (l Limits) withDefaults() Limits {
 	orInt(&l.PerAddress, DefaultPerAddress)
 	orInt(&l.Total, DefaultTotal)
 	orTime(&l.Handshake, DefaultHandshake)
+	orTime(&l.Dial, DefaultDial)
 	orTime(&l.FirstRequest, DefaultFirstRequest)
 	orTime(&l.Partial, DefaultPartial)
 	orTime(&l.Write, DefaultWrite)

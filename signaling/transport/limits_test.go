@@ -102,7 +102,7 @@ func TestCaps(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer other.Close()
+		defer func() { _ = other.Close() }()
 		c := newCaller(other)
 		c.say(t, text("OPTIONS", TCP, "other", "z9hG4bKo", 1, "", ""))
 		c.hear(t)
@@ -281,7 +281,7 @@ func TestDescriptorsRunOut(t *testing.T) {
 		if err != nil {
 			return false
 		}
-		defer c.Close()
+		defer func() { _ = c.Close() }()
 		one := newCaller(c)
 		if _, err := io.WriteString(one, text("OPTIONS", TCP, "again", fmt.Sprintf("z9hG4bK%d", time.Now().UnixNano()), 1, "", "")); err != nil {
 			return false

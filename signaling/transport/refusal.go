@@ -53,6 +53,7 @@ const (
 	handshakeTimeout
 	handshakeFailed
 	closedByRemote
+	closedUnused // by the remote, right after the TLS handshake
 	closedByUs
 	transactionTimeout
 	refusals // how many there are
@@ -101,6 +102,7 @@ var refusalNames = [refusals]string{
 	handshakeTimeout:    "handshake_timeout",
 	handshakeFailed:     "handshake_failed",
 	closedByRemote:      "closed_by_remote",
+	closedUnused:        "closed_unused",
 	closedByUs:          "closed_by_us",
 	transactionTimeout:  "transaction_timeout",
 }

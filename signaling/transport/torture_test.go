@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/tls"
 	"encoding/csv"
+	"errors"
 	"fmt"
 	"hash/maphash"
 	"io"
@@ -33,7 +34,7 @@ func tortures(t testing.TB) []torture {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	r := csv.NewReader(f)
 	r.Comma, r.LazyQuotes = '\t', true
 	if _, err := r.Read(); err != nil {
@@ -42,7 +43,7 @@ func tortures(t testing.TB) []torture {
 	var rows []torture
 	for {
 		row, err := r.Read()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return rows
 		}
 		if err != nil {
@@ -138,7 +139,7 @@ func fire(t *testing.T, b *bench, proto string, config *tls.Config, row torture)
 	}
 	c := dialCaller(t, b, proto, config)
 	if proto == "udp" {
-		c.Close()
+		_ = c.Close()
 		c = fromViaPort(t, b, raw)
 	}
 	if _, err := c.Write(raw); err != nil {

@@ -44,7 +44,7 @@ func listenFrom(u *net.UDPConn, within time.Duration) (heard, netip.AddrPort, er
 		return heard{}, from, err
 	}
 	a, b := net.Pipe()
-	defer a.Close()
+	defer func() { _ = a.Close() }()
 	go func() { // ends when all is read, or with a
 		_, _ = b.Write(buf[:n])
 		_ = b.Close()

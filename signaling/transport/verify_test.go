@@ -112,7 +112,7 @@ func TestDialFailuresBeforeTLS(t *testing.T) {
 	plain := listenRemote(t, nil)
 	closed := listenRemote(t, nil)
 	_ = closed.Close()
-	b := start(t, Config{Limits: Limits{Handshake: short}})
+	b := start(t, Config{Limits: Limits{Dial: short}})
 	t.Run("nothing listens", func(t *testing.T) {
 		f := dialFailure(t, b, &Target{Trunk: "t1", Role: Carrier, Proto: TCP, Host: "127.0.0.1", Port: closed.port()})
 		if f.Stage != StageConnect || f.Cause != CauseRefused {

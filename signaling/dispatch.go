@@ -67,35 +67,46 @@ func (s *Server) invite(tx *transport.ServerTx) {
 	to := s.cfg.Table.Next(from.Role)
 	if to == nil {
 		s.refuse(tx, refusal{503, header.Phrase("SBC has no route for " + from.Name), "route", nil})
+		s.notes.warn(s.log, time.Now(), "INVITE refused: no route", "leg", from.Name, "advice", "add a route from "+from.Role.String()+" to routes")
 		return
 	}
 	c := call.New(&s.house, tx, from, to)
 	if r := s.admit(c); r != nil {
 		s.refuse(tx, *r)
+		s.notes.warn(s.log, time.Now(), "INVITE refused: "+r.phrase, "leg", from.Name, "cause", r.cause)
 		return
 	}
 	s.respond(tx, 100, "Trying", nil) // at once: chan_sip's timer may be as short as 100 ms
 	s.start(c)
 }
 
-// notes keeps scanners of the Internet from filling the log: one line per
-// second, with the number of those before it that were left out. The counters
-// and the debug log have all.
+// notes keeps scanners of the Internet and overload from filling the log: one
+// line per second and message, with the number of those before it that were
+// left out. The counters and the debug log have all.
 type notes struct {
 	mu   sync.Mutex // guards what follows
-	last time.Time
+	last map[string]note
+}
+
+type note struct {
+	at   time.Time
 	left int
 }
 
 func (n *notes) warn(log *slog.Logger, now time.Time, msg string, args ...any) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if now.Sub(n.last) < time.Second {
-		n.left++
+	last := n.last[msg]
+	if now.Sub(last.at) < time.Second {
+		last.left++
+		n.last[msg] = last
 		return
 	}
-	log.Warn(msg, append(args, "left_out", n.left)...)
-	n.last, n.left = now, 0
+	log.Warn(msg, append(args, "left_out", last.left)...)
+	if n.last == nil {
+		n.last = make(map[string]note) // as many as there are messages above
+	}
+	n.last[msg] = note{at: now}
 }
 
 func retryAfter() []sip.Header {

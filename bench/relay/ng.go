@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -129,8 +130,8 @@ func (n *NG) ask(ctx context.Context, request dict) (dict, error) {
 }
 
 // Open offers the first remote's description, answers with the second's.
-// rtpengine hands a key through where both sides could have the same suite, so
-// the second is offered its own suite only.
+// rtpengine hands a key through where both sides choose the same suite; the
+// second takes its own of those that it is offered.
 func (n *NG) Open(ctx context.Context, call uint64, remotes [2]End) (ends [2]End, err error) {
 	secure := [2]bool{len(remotes[0].Key) > 0, len(remotes[1].Key) > 0}
 	if suiteNames[remotes[0].Suite] == suiteNames[remotes[1].Suite] && secure[0] && secure[1] {
@@ -143,7 +144,7 @@ func (n *NG) Open(ctx context.Context, call uint64, remotes [2]End) (ends [2]End
 	request := n.request("offer", call)
 	request["sdp"] = describe(call, 1, remotes[0])
 	request["transport-protocol"] = map[bool]string{true: "RTP/SAVP", false: "RTP/AVP"}[secure[1]]
-	request["SDES"] = without(remotes[1].Suite)
+	request["SDES"] = without(remotes[0].Suite, remotes[1].Suite)
 	answer, err := n.ask(ctx, request)
 	if err != nil {
 		return fail(err)
@@ -185,15 +186,15 @@ func (n *NG) request(command string, call uint64) dict {
 	}
 }
 
-// without names every suite but one that shall not be offered; those of
-// rtpengine that the bench does not know included.
-func without(keep srtp.ProtectionProfile) []any {
-	out := []any{
+// without names all suites but those that are kept: a suite that is ruled out
+// for the second remote is ignored in the first one's offer, too.
+func without(keep ...srtp.ProtectionProfile) []any {
+	out := []any{ // those that only rtpengine knows
 		"no-AES_192_CM_HMAC_SHA1_80", "no-AES_192_CM_HMAC_SHA1_32", "no-F8_128_HMAC_SHA1_80", "no-F8_128_HMAC_SHA1_32",
 		"no-NULL_HMAC_SHA1_80", "no-NULL_HMAC_SHA1_32",
 	}
 	for suite, name := range suiteNames {
-		if suite != keep {
+		if !slices.Contains(keep, suite) {
 			out = append(out, "no-"+name)
 		}
 	}

@@ -7,11 +7,17 @@ import (
 	"os"
 
 	"github.com/alecthomas/kong"
+
+	"callseal/cmd/callseal-bench/versus"
 )
 
 // commands are the subcommands; the Run method of the chosen one is called.
 type commands struct {
 	Smoke smokeCmd `cmd:"" help:"Place a few calls through a server and prove that they are sealed."`
+
+	VersusMedia versus.MediaCmd `cmd:"" help:"Relay audio with callseal, rtpengine and a bare UDP relay in turns, and set their cost against each other."`
+	VersusSip   versus.SIPCmd   `cmd:"" help:"Pass calls with callseal and Kamailio in turns, and set their cost against each other."`
+	RelayFloor  versus.FloorCmd `cmd:"" hidden:"" help:"Be the bare UDP relay."`
 }
 
 // output is where a subcommand prints its results.
@@ -24,6 +30,7 @@ func main() {
 		kong.Description("Judges a SIP server from outside, with a caller and an answerer of its own."),
 		kong.UsageOnError(),
 		kong.BindTo(os.Stdout, (*output)(nil)),
+		kong.BindTo(os.Stdout, (*io.Writer)(nil)),
 	)
 	ctx.FatalIfErrorf(ctx.Run())
 }

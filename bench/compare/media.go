@@ -1,0 +1,129 @@
+package compare
+
+import (
+	"fmt"
+	"io"
+	"time"
+)
+
+// MediaRound is one measurement of one relay.
+type MediaRound struct {
+	Relay string
+	Calls int
+	Round int
+
+	Took         time.Duration `json:"-"`
+	Packets      uint64        // that the relay passed in that time
+	User, System Micros        // of the relay in that time
+	Idle, RSS    uint64        // bytes: before the calls, and with them
+
+	P50, P99, Max Micros // from one end to the other
+	Sent, Lost    uint64 // in the whole round
+	Unauthentic   uint64
+	Changed, Same uint64 // payloads: whether the relay re-encrypted them
+	LatenessP99   Micros // of the bench itself
+	BenchCore     float64
+}
+
+// PerPacket is the CPU time of one relayed packet.
+func (r MediaRound) PerPacket() float64 { return ratio(float64(r.User+r.System), float64(r.Packets)) }
+
+// Core is the share of one core that the relay used.
+func (r MediaRound) Core() float64 {
+	return ratio(float64(r.User+r.System), float64(InMicros(r.Took)))
+}
+
+// PerCall is the memory of one call, in KiB.
+func (r MediaRound) PerCall() float64 {
+	return ratio((float64(r.RSS)-float64(r.Idle))/1024, float64(r.Calls))
+}
+
+// MediaSummary is one relay with one number of calls.
+type MediaSummary struct {
+	Relay         string
+	Calls, Rounds int
+	PerPacket     Spread // µs
+	Core          float64
+	P50, P99      float64 // µs, medians
+	LossShare     float64 // of all rounds together
+	RSSPerCall    float64 // KiB, median
+	Reencrypted   bool    // every payload
+	ToRtpengine   float64 // ratio of the medians of PerPacket
+	ToFloor       float64
+}
+
+// Media is the whole comparison.
+type Media struct {
+	Command string
+	Began   time.Time
+	Machine Machine
+	Rounds  []MediaRound
+	Summary []MediaSummary
+}
+
+// Names of the relays that the others are compared with.
+const (
+	Rtpengine = "rtpengine"
+	Floor     = "floor"
+)
+
+type mediaKey struct {
+	relay string
+	calls int
+}
+
+// Summarise fills Summary from Rounds.
+func (m *Media) Summarise() {
+	keys, groups := group(m.Rounds, func(r MediaRound) mediaKey { return mediaKey{r.Relay, r.Calls} })
+	byCalls(keys, func(k mediaKey) int { return k.calls })
+	m.Summary = nil
+	cost := func(relay string, calls int) float64 {
+		return spreadOf(groups[mediaKey{relay, calls}], MediaRound.PerPacket).Median
+	}
+	for _, k := range keys {
+		rounds := groups[k]
+		s := MediaSummary{
+			Relay: k.relay, Calls: k.calls, Rounds: len(rounds),
+			PerPacket:   spreadOf(rounds, MediaRound.PerPacket),
+			Core:        spreadOf(rounds, MediaRound.Core).Median,
+			P50:         spreadOf(rounds, func(r MediaRound) float64 { return float64(r.P50) }).Median,
+			P99:         spreadOf(rounds, func(r MediaRound) float64 { return float64(r.P99) }).Median,
+			RSSPerCall:  spreadOf(rounds, MediaRound.PerCall).Median,
+			Reencrypted: true,
+		}
+		var sent, lost uint64
+		for _, r := range rounds {
+			sent += r.Sent
+			lost += r.Lost + r.Unauthentic
+			s.Reencrypted = s.Reencrypted && r.Same == 0 && r.Changed > 0
+		}
+		s.LossShare = ratio(float64(lost), float64(sent))
+		s.ToRtpengine = ratio(s.PerPacket.Median, cost(Rtpengine, k.calls))
+		s.ToFloor = ratio(s.PerPacket.Median, cost(Floor, k.calls))
+		m.Summary = append(m.Summary, s)
+	}
+}
+
+// WriteTable writes the summary for people.
+func (m *Media) WriteTable(out io.Writer) error {
+	rows := [][]string{{"relay", "calls", "µs/packet min", "median", "of rtpengine", "of floor", "core", "p50 µs", "p99 µs", "loss", "KiB/call", "re-encrypted"}}
+	for _, s := range m.Summary {
+		rows = append(rows, []string{
+			s.Relay, fmt.Sprint(s.Calls), number(s.PerPacket.Min), number(s.PerPacket.Median),
+			fmt.Sprintf("%.2f", s.ToRtpengine), fmt.Sprintf("%.2f", s.ToFloor), fmt.Sprintf("%.2f", s.Core),
+			fmt.Sprintf("%.0f", s.P50), fmt.Sprintf("%.0f", s.P99), loss(s.LossShare), fmt.Sprintf("%.1f", s.RSSPerCall),
+			map[bool]string{true: "yes", false: "no"}[s.Reencrypted],
+		})
+	}
+	return table(out, rows)
+}
+
+func loss(share float64) string {
+	if share == 0 {
+		return "0"
+	}
+	return fmt.Sprintf("%.3f %%", 100*share)
+}
+
+// WriteJSON writes all rounds for other programs.
+func (m *Media) WriteJSON(out io.Writer) error { return writeJSON(out, m) }

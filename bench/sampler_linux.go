@@ -1,0 +1,15 @@
+package bench
+
+import (
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// cpuClock reads the CPU clock of another process to the nanosecond:
+// clock_getcpuclockid(3), CPUCLOCK_SCHED of the whole process.
+func cpuClock(pid int) (time.Duration, error) {
+	var t unix.Timespec
+	err := unix.ClockGettime(int32(^pid<<3|2), &t)
+	return time.Duration(t.Nano()), err
+}

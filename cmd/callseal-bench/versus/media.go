@@ -1,0 +1,214 @@
+package versus
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"time"
+
+	"callseal/bench"
+	"callseal/bench/compare"
+)
+
+// MediaCmd is `callseal-bench versus-media`.
+type MediaCmd struct {
+	Callseal  string        `default:"bin/callseal" placeholder:"FILE" help:"callseal's program; default: bin/callseal."`
+	Rtpengine string        `default:"/usr/bin/rtpengine" placeholder:"FILE" help:"rtpengine's program; default: /usr/bin/rtpengine."`
+	Relays    []string      `default:"callseal,rtpengine,floor" help:"What to measure: callseal, rtpengine, floor."`
+	Calls     []int         `default:"50,200,400" help:"How many calls at once."`
+	Rounds    int           `default:"5" help:"How often everything is measured, in turns."`
+	Duration  time.Duration `default:"5s" help:"How long each measurement lasts."`
+	Threads   int           `default:"0" help:"Threads of rtpengine; 0: its own default."`
+	Unpinned  bool          `help:"Let the relay run on any core."`
+	JSON      string        `name:"json" placeholder:"FILE" help:"Write every round to a file."`
+}
+
+// placeEvery is the time between two calls.
+const placeEvery = 5 * time.Millisecond
+
+// Run measures and writes the table to out.
+func (c MediaCmd) Run(out io.Writer) error {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	dir, err := os.MkdirTemp("", "callseal-bench")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	b := &mediaBench{MediaCmd: c, dir: dir, core: -1}
+	if b.house, err = furnish(dir, twoSuites); err != nil {
+		return err
+	}
+	for _, p := range []*string{&b.Callseal, &b.MediaCmd.Rtpengine} {
+		if *p, err = absolute(*p); err != nil {
+			return err
+		}
+	}
+	if !c.Unpinned {
+		if b.core, err = splitCores(); err != nil {
+			return err
+		}
+	}
+	doc := compare.Media{Command: strings.Join(os.Args, " "), Began: time.Now(), Machine: machine(b.core >= 0)}
+	if doc.Rounds, err = b.rounds(ctx, out); err != nil {
+		return err
+	}
+	doc.Machine.Load[1] = load()
+	doc.Summarise()
+	if _, err := fmt.Fprintf(out, "\n%v\n\n", doc.Machine); err != nil {
+		return err
+	}
+	if err := doc.WriteTable(out); err != nil {
+		return err
+	}
+	return writeFile(c.JSON, doc.WriteJSON)
+}
+
+// writeFile does nothing without a path.
+func writeFile(path string, write func(io.Writer) error) error {
+	if path == "" {
+		return nil
+	}
+	f, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	if err := write(f); err != nil {
+		_ = f.Close()
+		return err
+	}
+	return f.Close()
+}
+
+type mediaBench struct {
+	MediaCmd
+	dir   string
+	core  int
+	house *house
+}
+
+// rounds measures everything in turns, so that a slow minute of the machine
+// strikes all alike.
+func (b *mediaBench) rounds(ctx context.Context, out io.Writer) ([]compare.MediaRound, error) {
+	var all []compare.MediaRound
+	for round := 1; round <= b.Rounds; round++ {
+		for _, calls := range b.Calls {
+			for i := range b.Relays {
+				name := b.Relays[(i+round)%len(b.Relays)]
+				r, err := b.measure(ctx, name, calls)
+				if err != nil {
+					return nil, fmt.Errorf("%s, %d calls: %w", name, calls, err)
+				}
+				r.Round = round
+				all = append(all, r)
+				if _, err := fmt.Fprintf(out, "round %d: %-9s %3d calls  %5.1f µs/packet  p50 %4.0f p99 %5.0f µs  lost %d of %d  bench %.2f of a core, late p99 %.0f µs\n",
+					round, name, calls, r.PerPacket(), r.P50, r.P99, r.Lost+r.Unauthentic, r.Sent, r.BenchCore, r.LatenessP99); err != nil {
+					return nil, err
+				}
+			}
+		}
+	}
+	return all, nil
+}
+
+// measure starts a relay, fills it with calls, measures it while they talk, and
+// ends it.
+func (b *mediaBench) measure(ctx context.Context, name string, calls int) (compare.MediaRound, error) {
+	up := time.Duration(calls) * placeEvery
+	plans := bench.Plans(calls, bench.Share{}, 0, up+b.Duration+4*time.Second, "1555")
+	latency := bench.NewLatency()
+	s, load, err := b.start(ctx, name, plans, latency)
+	if err != nil {
+		return compare.MediaRound{}, err
+	}
+	defer s.stop()
+	idle, err := s.sampler.Sample()
+	if err != nil {
+		return compare.MediaRound{}, err
+	}
+	r := compare.MediaRound{Relay: name, Calls: calls, Idle: idle.RSS}
+	err = load.place(ctx, plans, placeEvery)
+	if err == nil {
+		err = wait(ctx, time.Second)
+	}
+	if err == nil {
+		err = observe(ctx, s, load, latency, b.Duration, &r)
+	}
+	end, ended := load.end(ctx)
+	if err == nil {
+		err = ended
+	}
+	if err != nil {
+		return r, err
+	}
+	for _, f := range end {
+		r.Sent += f.Media.Sent
+		r.Lost += f.Media.Lost
+		r.Unauthentic += f.Media.Unauthentic
+		r.Changed += f.Media.Changed
+		r.Same += f.Media.Same
+	}
+	if r.Sent < uint64(calls)*2*45*uint64(b.Duration/time.Second) {
+		return r, fmt.Errorf("%w: the bench sent only %d packets", errMeasure, r.Sent)
+	}
+	return r, nil
+}
+
+func (b *mediaBench) start(ctx context.Context, name string, plans []bench.Plan, latency *bench.Latency) (*server, traffic, error) {
+	switch name {
+	case callsealName:
+		s, err := b.house.startCallseal(ctx, b.core, b.Callseal)
+		if err != nil {
+			return nil, nil, err
+		}
+		v, err := newViaSIP(ctx, b.house, plans, latency)
+		if err != nil {
+			s.stop()
+			return nil, nil, err
+		}
+		return s, v, nil
+	case rtpengineName:
+		s, r, err := startRtpengine(ctx, b.dir, b.core, b.MediaCmd.Rtpengine, b.Threads)
+		return s, newViaRelay(b.house, r, latency), err
+	case floorName:
+		s, r, err := startFloor(ctx, b.dir, b.core)
+		return s, newViaRelay(b.house, r, latency), err
+	}
+	return nil, nil, fmt.Errorf("%w: no such relay", errMeasure)
+}
+
+// observe fills in what happens in the time d.
+func observe(ctx context.Context, s *server, load traffic, latency *bench.Latency, d time.Duration, r *compare.MediaRound) error {
+	latency.Reset()
+	cost, err := s.sampler.Sample()
+	if err != nil {
+		return err
+	}
+	began, bench0, packets := time.Now(), ownCPU(), received(load)
+	if err := wait(ctx, d); err != nil {
+		return err
+	}
+	after, err := s.sampler.Sample()
+	if err != nil {
+		return err
+	}
+	r.Took, r.Packets = time.Since(began), received(load)-packets
+	r.User, r.System = compare.InMicros(after.User-cost.User), compare.InMicros(after.System-cost.System)
+	r.RSS = after.RSS
+	r.BenchCore = (ownCPU() - bench0).Seconds() / r.Took.Seconds()
+	q := latency.Quantiles()
+	r.P50, r.P99, r.Max = compare.InMicros(q.P50), compare.InMicros(q.P99), compare.InMicros(q.Max)
+	r.LatenessP99 = compare.InMicros(load.figures()[0].Lateness.P99)
+	if r.Packets == 0 {
+		return fmt.Errorf("%w: nothing was relayed", errMeasure)
+	}
+	return nil
+}
+
+func received(load traffic) uint64 {
+	f := load.figures()
+	return f[0].Media.Received + f[1].Media.Received
+}

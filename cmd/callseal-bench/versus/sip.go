@@ -1,0 +1,219 @@
+package versus
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"callseal/bench"
+	"callseal/bench/compare"
+)
+
+// SIPCmd is `callseal-bench versus-sip`.
+type SIPCmd struct {
+	Callseal string        `default:"bin/callseal" placeholder:"FILE" help:"callseal's program; default: bin/callseal."`
+	Kamailio string        `default:"/usr/sbin/kamailio" placeholder:"FILE" help:"Kamailio's program; default: /usr/sbin/kamailio."`
+	Servers  []string      `default:"callseal,kamailio" help:"What to measure: callseal, kamailio."`
+	Rate     int           `default:"500" help:"Calls a second at which CPU and set-up time are measured."`
+	Rounds   int           `default:"5" help:"How often everything is measured, in turns."`
+	Duration time.Duration `default:"6s" help:"How long each of the two measurements of a round lasts."`
+	Parallel int           `default:"1000" help:"Calls that are kept going to find the highest rate; 0: do not look for it."`
+	Unpinned bool          `help:"Let the server run on any core."`
+	JSON     string        `name:"json" placeholder:"FILE" help:"Write every round to a file."`
+}
+
+// oneSuite is that of both ends: a proxy cannot change it.
+var oneSuite = [2]string{"AES_CM_128_HMAC_SHA1_80", "AES_CM_128_HMAC_SHA1_80"}
+
+// warmUp is how many calls a server passes before it is measured.
+const warmUp = 100
+
+// Run measures and writes the table to out.
+func (c SIPCmd) Run(out io.Writer) error {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	dir, err := os.MkdirTemp("", "callseal-bench")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	b := &sipBench{SIPCmd: c, core: -1}
+	if b.house, err = furnish(dir, oneSuite); err != nil {
+		return err
+	}
+	for _, p := range []*string{&b.Callseal, &b.SIPCmd.Kamailio} {
+		if *p, err = absolute(*p); err != nil {
+			return err
+		}
+	}
+	if !c.Unpinned {
+		if b.core, err = splitCores(); err != nil {
+			return err
+		}
+	}
+	doc := compare.SIP{Command: strings.Join(os.Args, " "), Began: time.Now(), Machine: machine(b.core >= 0)}
+	for round := 1; round <= c.Rounds; round++ {
+		for i := range c.Servers {
+			name := c.Servers[(i+round)%len(c.Servers)]
+			r, err := b.measure(ctx, name)
+			if err != nil {
+				return fmt.Errorf("%s: %w", name, err)
+			}
+			r.Round = round
+			doc.Rounds = append(doc.Rounds, r)
+			if _, err := fmt.Fprintf(out, "round %d: %-8s %.2f ms CPU/call  p50 %.1f p99 %.1f ms  %d failed  at most %.0f calls/s (server %.2f, bench %.2f of a core)\n",
+				round, name, r.PerCall()/1000, r.P50/1000, r.P99/1000, r.Failed, r.Capacity, r.ServerCore, r.BenchCore); err != nil {
+				return err
+			}
+		}
+	}
+	doc.Machine.Load[1] = load()
+	doc.Summarise()
+	if _, err := fmt.Fprintf(out, "\n%v\n\n", doc.Machine); err != nil {
+		return err
+	}
+	if err := doc.WriteTable(out); err != nil {
+		return err
+	}
+	return writeFile(c.JSON, doc.WriteJSON)
+}
+
+type sipBench struct {
+	SIPCmd
+	core  int
+	house *house
+}
+
+// measure runs calls without audio through one server: some to warm it up, some
+// at the stated rate, then as many as it takes.
+func (b *sipBench) measure(ctx context.Context, name string) (compare.SIPRound, error) {
+	r := compare.SIPRound{Server: name, Rate: float64(b.Rate)}
+	var s *server
+	var err error
+	switch name {
+	case callsealName:
+		s, err = b.house.startCallseal(ctx, b.core, b.Callseal)
+	case compare.Kamailio:
+		s, err = b.house.startKamailio(ctx, b.core, b.SIPCmd.Kamailio)
+	default:
+		err = fmt.Errorf("%w: no such server", errMeasure)
+	}
+	if err != nil {
+		return r, err
+	}
+	defer s.stop()
+	idle, err := s.sampler.Sample()
+	if err != nil {
+		return r, err
+	}
+	r.Idle = idle.RSS
+	if _, err := b.atRate(ctx, warmUp); err != nil {
+		return r, err
+	}
+	if err := b.steady(ctx, s, &r); err != nil {
+		return r, err
+	}
+	if b.Parallel > 0 {
+		err = b.flatOut(ctx, s, &r)
+	}
+	return r, err
+}
+
+// atRate places n calls in an open loop.
+func (b *sipBench) atRate(ctx context.Context, n int) (bench.Report, error) {
+	plans := bench.Plans(n, bench.Share{}, 0, 0, "1555")
+	caller, answerer, err := b.house.ends(ctx, bench.NewBook(plans).Find, nil, nil)
+	if err != nil {
+		return bench.Report{}, err
+	}
+	defer answerer.Close()
+	defer caller.Close()
+	run := bench.Run{Caller: caller, Answerer: answerer, Plans: plans, Every: time.Second / time.Duration(b.Rate)}
+	report := run.Do(ctx)
+	if report.Answered == 0 {
+		return report, fmt.Errorf("%w: no call was answered: %s", errMeasure, strings.Join(report.Faults(bench.Demands{}), "; "))
+	}
+	return report, ctx.Err()
+}
+
+// steady measures CPU and set-up time at the stated rate.
+func (b *sipBench) steady(ctx context.Context, s *server, r *compare.SIPRound) error {
+	before, err := s.sampler.Sample()
+	if err != nil {
+		return err
+	}
+	report, err := b.atRate(ctx, int(b.Duration.Seconds()*float64(b.Rate)))
+	if err != nil {
+		return err
+	}
+	after, err := s.sampler.Sample()
+	if err != nil {
+		return err
+	}
+	setup := bench.NewLatency()
+	for _, result := range report.Ends[bench.Calling] {
+		if result.Setup > 0 {
+			setup.Record(result.Setup)
+		}
+	}
+	q := setup.Quantiles()
+	r.Calls, r.Failed = report.Answered, report.Failed
+	r.User, r.System = compare.InMicros(after.User-before.User), compare.InMicros(after.System-before.System)
+	r.P50, r.P99, r.Max = compare.InMicros(q.P50), compare.InMicros(q.P99), compare.InMicros(q.Max)
+	r.RSS = after.RSS
+	return nil
+}
+
+// flatOut keeps Parallel calls going and counts those that come to an end.
+func (b *sipBench) flatOut(ctx context.Context, s *server, r *compare.SIPRound) error {
+	everyNumber := func(number string) (bench.Plan, bool) {
+		return bench.Plan{Number: number, Outcome: bench.Answered}, true
+	}
+	caller, answerer, err := b.house.ends(ctx, everyNumber, nil, nil)
+	if err != nil {
+		return err
+	}
+	defer answerer.Close()
+	defer caller.Close()
+	running, halt := context.WithCancel(ctx)
+	defer halt()
+	var done atomic.Int64
+	var workers sync.WaitGroup
+	for range b.Parallel {
+		workers.Go(func() { // ends with running
+			for running.Err() == nil {
+				if caller.Place(running, bench.Plan{Number: "1555", Outcome: bench.Answered}).OK() {
+					done.Add(1)
+				}
+			}
+		})
+	}
+	defer workers.Wait()
+	defer halt()
+	if err := wait(ctx, 2*time.Second); err != nil {
+		return err
+	}
+	before, err := s.sampler.Sample()
+	if err != nil {
+		return err
+	}
+	began, own, count := time.Now(), ownCPU(), done.Load()
+	if err := wait(ctx, b.Duration); err != nil {
+		return err
+	}
+	after, err := s.sampler.Sample()
+	if err != nil {
+		return err
+	}
+	took := time.Since(began).Seconds()
+	r.Capacity = float64(done.Load()-count) / took
+	r.ServerCore = (after.CPU() - before.CPU()).Seconds() / took
+	r.BenchCore = (ownCPU() - own).Seconds() / took
+	return nil
+}

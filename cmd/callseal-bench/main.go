@@ -15,9 +15,10 @@ import (
 type commands struct {
 	Smoke smokeCmd `cmd:"" help:"Place a few calls through a server and prove that they are sealed."`
 
-	VersusMedia versus.MediaCmd `cmd:"" help:"Relay audio with callseal, rtpengine and a bare UDP relay in turns, and set their cost against each other."`
-	VersusSip   versus.SIPCmd   `cmd:"" help:"Pass calls with callseal and Kamailio in turns, and set their cost against each other."`
-	RelayFloor  versus.FloorCmd `cmd:"" hidden:"" help:"Be the bare UDP relay."`
+	Media       versus.TargetCmd `cmd:"" help:"Relay audio through rtpengine or a bare UDP relay, and prove what arrives."`
+	VersusMedia versus.MediaCmd  `cmd:"" help:"Relay audio with callseal, rtpengine and a bare UDP relay in turns, and set their cost against each other."`
+	VersusSip   versus.SIPCmd    `cmd:"" help:"Pass calls with callseal and Kamailio in turns, and set their cost against each other."`
+	RelayFloor  versus.FloorCmd  `cmd:"" hidden:"" help:"Be the bare UDP relay."`
 }
 
 // output is where a subcommand prints its results.

@@ -135,7 +135,7 @@ func (b *mediaBench) measure(ctx context.Context, name string, calls int) (compa
 		err = wait(ctx, time.Second)
 	}
 	if err == nil {
-		err = observe(ctx, s, load, latency, b.Duration, &r)
+		err = observe(ctx, s.sampler, load, latency, b.Duration, &r)
 	}
 	end, ended := load.end(ctx)
 	if err == nil {
@@ -144,13 +144,7 @@ func (b *mediaBench) measure(ctx context.Context, name string, calls int) (compa
 	if err != nil {
 		return r, err
 	}
-	for _, f := range end {
-		r.Sent += f.Media.Sent
-		r.Lost += f.Media.Lost
-		r.Unauthentic += f.Media.Unauthentic
-		r.Changed += f.Media.Changed
-		r.Same += f.Media.Same
-	}
+	total(&r, end)
 	if r.Sent < uint64(calls)*2*45*uint64(b.Duration/time.Second) {
 		return r, fmt.Errorf("%w: the bench sent only %d packets", errMeasure, r.Sent)
 	}
@@ -180,25 +174,26 @@ func (b *mediaBench) start(ctx context.Context, name string, plans []bench.Plan,
 	return nil, nil, fmt.Errorf("%w: no such relay", errMeasure)
 }
 
-// observe fills in what happens in the time d.
-func observe(ctx context.Context, s *server, load traffic, latency *bench.Latency, d time.Duration, r *compare.MediaRound) error {
+// observe fills in what happens in the time d. Without a sampler it leaves the
+// cost out.
+func observe(ctx context.Context, sampler *bench.Sampler, load traffic, latency *bench.Latency, d time.Duration, r *compare.MediaRound) error {
 	latency.Reset()
-	cost, err := s.sampler.Sample()
+	cost, err := sample(sampler)
 	if err != nil {
 		return err
 	}
-	began, bench0, packets := time.Now(), ownCPU(), received(load)
+	began, own, packets := time.Now(), ownCPU(), received(load)
 	if err := wait(ctx, d); err != nil {
 		return err
 	}
-	after, err := s.sampler.Sample()
+	after, err := sample(sampler)
 	if err != nil {
 		return err
 	}
 	r.Took, r.Packets = time.Since(began), received(load)-packets
 	r.User, r.System = compare.InMicros(after.User-cost.User), compare.InMicros(after.System-cost.System)
 	r.RSS = after.RSS
-	r.BenchCore = (ownCPU() - bench0).Seconds() / r.Took.Seconds()
+	r.BenchCore = (ownCPU() - own).Seconds() / r.Took.Seconds()
 	q := latency.Quantiles()
 	r.P50, r.P99, r.Max = compare.InMicros(q.P50), compare.InMicros(q.P99), compare.InMicros(q.Max)
 	r.LatenessP99 = compare.InMicros(load.figures()[0].Lateness.P99)
@@ -206,6 +201,24 @@ func observe(ctx context.Context, s *server, load traffic, latency *bench.Latenc
 		return fmt.Errorf("%w: nothing was relayed", errMeasure)
 	}
 	return nil
+}
+
+func sample(s *bench.Sampler) (bench.Cost, error) {
+	if s == nil {
+		return bench.Cost{}, nil
+	}
+	return s.Sample()
+}
+
+// total fills in what all calls saw, when they are over.
+func total(r *compare.MediaRound, ends [2]bench.Figures) {
+	for _, f := range ends {
+		r.Sent += f.Media.Sent
+		r.Lost += f.Media.Lost
+		r.Unauthentic += f.Media.Unauthentic
+		r.Changed += f.Media.Changed
+		r.Same += f.Media.Same
+	}
 }
 
 func received(load traffic) uint64 {

@@ -201,7 +201,7 @@ func TestPanicEndsOneMessage(t *testing.T) {
 	})
 	c := dialCaller(t, b, "tcp", nil)
 	c.say(t, text("INFO", TCP, "p", "z9hG4bKp", 1, "", ""))
-	if h := c.hear(t); h.status() != 500 {
+	if h := c.hear(t); h.status() != 503 {
 		t.Errorf("got %s", h.start)
 	}
 	c.say(t, text("OPTIONS", TCP, "p", "z9hG4bKq", 2, "", ""))

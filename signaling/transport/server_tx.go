@@ -161,13 +161,13 @@ func (l *lane) begin(key string, req *sip.Request, f *Flow, to netip.AddrPort) {
 	l.endpoint.handler.Request(t)
 }
 
-// answerPanic answers 500 for a handler that panicked, and lets the panic go on to where it is counted.
+// answerPanic answers 503 for a handler that panicked, and lets the panic go on to where it is counted.
 func (t *ServerTx) answerPanic() {
 	p := recover()
 	if p == nil {
 		return
 	}
-	_ = t.Respond(sip.NewResponseFromRequest(t.request, sip.StatusInternalServerError, "Internal Error", nil)) // may be answered already
+	_ = t.Respond(sip.NewResponseFromRequest(t.request, sip.StatusServiceUnavailable, "Internal fault", nil)) // may be answered already
 	panic(p)
 }
 

@@ -193,6 +193,7 @@ func TestPlainPeerOnTheTLSPort(t *testing.T) {
 		t.Errorf("callseal_tls_failures_total of plain-text phones is %v, want 1", n)
 	}
 }
+
 // A dialer that does not trust our certificate never sends its INVITE; we have to tell, because Asterisk hardly does.
 func TestDialerThatDoesNotTrustUs(t *testing.T) {
 	needPeers(t)
@@ -222,4 +223,3 @@ func TestDialerThatDoesNotTrustUs(t *testing.T) {
 		})
 	}
 }
-

@@ -5,10 +5,14 @@ UNITS  = $(shell $(GO) list ./... | grep -v /e2e)
 FUZZTIME ?= 60s
 IMAGE ?= callseal
 
-.PHONY: help build demo peers test check lint race fuzz image clean
+# What the comparisons measure, as flags: --rounds 5 --duration 5s --calls 50,200,400.
+MEDIA ?=
+SIP ?=
+
+.PHONY: help build demo peers test check lint race fuzz bench-peers bench-media bench-sip image clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## both binaries into bin/
 	CGO_ENABLED=0 $(GO) build -trimpath -o bin/ ./cmd/...
@@ -36,6 +40,15 @@ race: ## unit tests under the race detector
 
 fuzz: ## every fuzz target for FUZZTIME
 	.ci/fuzz.sh $(FUZZTIME)
+
+bench-peers: ## install rtpengine and Kamailio, to measure against (root, Debian 12)
+	bench/peers/install.sh
+
+bench-media: build bench-peers ## CPU per relayed packet: callseal, rtpengine, a bare UDP relay
+	bench/peers/quiet.sh bin/callseal-bench versus-media --json bin/bench-media.json $(MEDIA)
+
+bench-sip: build bench-peers ## CPU per call: callseal, Kamailio
+	bench/peers/quiet.sh bin/callseal-bench versus-sip --json bin/bench-sip.json $(SIP)
 
 image: ## the container image
 	docker build --tag $(IMAGE) --build-arg REVISION="$$(git rev-parse HEAD)" \

@@ -90,7 +90,7 @@ func table(out io.Writer, rows [][]string) error {
 		if i == 0 {
 			rule := make([]string, len(row))
 			for j := range rule {
-				rule[j] = strings.Repeat("-", max(3, len(row[j])))
+				rule[j] = "---"
 			}
 			if _, err := fmt.Fprintf(w, "| %s\t|\n", strings.Join(rule, "\t| ")); err != nil {
 				return err

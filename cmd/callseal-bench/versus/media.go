@@ -21,7 +21,7 @@ type MediaCmd struct {
 	Calls     []int         `default:"50,200,400" help:"How many calls at once."`
 	Rounds    int           `default:"5" help:"How often everything is measured, in turns."`
 	Duration  time.Duration `default:"5s" help:"How long each measurement lasts."`
-	Threads   int           `default:"0" help:"Threads of rtpengine; 0: its own default."`
+	Threads   int           `default:"1" help:"Threads of rtpengine; 0: its own default. On one core one is best."`
 	Unpinned  bool          `help:"Let the relay run on any core."`
 	JSON      string        `name:"json" placeholder:"FILE" help:"Write every round to a file."`
 }
@@ -118,7 +118,7 @@ func (b *mediaBench) rounds(ctx context.Context, out io.Writer) ([]compare.Media
 // ends it.
 func (b *mediaBench) measure(ctx context.Context, name string, calls int) (compare.MediaRound, error) {
 	up := time.Duration(calls) * placeEvery
-	plans := bench.Plans(calls, bench.Share{}, 0, up+b.Duration+4*time.Second, "1555")
+	plans := bench.Plans(calls, bench.Share{}, 0, up+b.Duration+2500*time.Millisecond, "1555")
 	latency := bench.NewLatency()
 	s, load, err := b.start(ctx, name, plans, latency)
 	if err != nil {

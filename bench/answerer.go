@@ -110,10 +110,10 @@ func (c *call) accept() error {
 	if err != nil {
 		return err
 	}
-	if c.socket, err = listenRTP(c.link.local.Addr()); err != nil {
+	if c.socket, err = c.e.studio.engine.Bind(c.link.local.Addr()); err != nil {
 		return err
 	}
-	own, theirs, err := answer(offered, localAddr(c.socket), c.e.cfg.Suites)
+	own, theirs, err := answer(offered, c.socket.Local(), c.e.cfg.Suites)
 	if err != nil {
 		return err
 	}

@@ -72,6 +72,10 @@ type Plan struct {
 	Ring    time.Duration // 180 to the answer, or to the CANCEL
 	Audio   time.Duration // how long each end sends packets
 	EndedBy Party         // who sends BYE
+
+	Pace     time.Duration // between two packets; 0: 20 ms
+	Sequence uint16        // of each end's first packet; 0: at random
+	Tone     bool          // the audio is a tone, and each end demands the other's
 }
 
 // Result is what one end saw of one call.

@@ -4,12 +4,13 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
-	"net"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/emiago/sipgo/sip"
+
+	"callseal/bench/stream"
 )
 
 // Timers of RFC 3261, section 17.1.1.1.
@@ -59,7 +60,7 @@ type call struct {
 	inbox  chan incoming // filled by post, never closed
 	halted chan struct{} // closed by stop
 	once   sync.Once
-	audio  atomic.Pointer[stream]
+	audio  atomic.Pointer[voice]
 
 	// owned by the goroutine in run
 	link     *link
@@ -69,7 +70,7 @@ type call struct {
 	invite   *sip.Request // sent or received
 	began    time.Time
 	rang     bool // a provisional response came
-	socket   *net.UDPConn
+	socket   *stream.Port
 	own      audio  // what we offered or answered
 	session  uint64 // of our SDP
 	ack      []byte // of the 2xx, to be repeated
@@ -133,9 +134,9 @@ func (c *call) run(ctx context.Context) Result {
 	if s := c.audio.Load(); s != nil {
 		c.result.Media = s.close()
 	} else if c.socket != nil {
-		_ = c.socket.Close()
+		c.socket.Close()
 	}
-	c.e.leave(c, c.result.Media)
+	c.e.leave(c)
 	return c.result
 }
 
@@ -247,18 +248,19 @@ func (c *call) interrupt() {
 // prepareAudio readies the stream that both descriptions agreed on; it
 // receives from now on.
 func (c *call) prepareAudio(remote audio, mine, theirs crypto) error {
-	s, err := newStream(c.result.Plan, c.result.Party, c.socket, remote.Addr, mine, theirs, c.e.cfg.Ledger, c.e.cfg.Latency)
+	v, err := c.e.studio.open(c.socket, c.result.Plan, c.result.Party, remote.Addr, mine, theirs)
 	if err != nil {
 		return err
 	}
-	c.audio.Store(s)
+	c.audio.Store(v)
+	c.e.speaks(v.suite)
 	return nil
 }
 
 // startAudio begins to send, and sets when the call shall end.
 func (c *call) startAudio() {
 	c.audioEnd = time.Now().Add(c.result.Audio)
-	c.e.pacer.add(c.audio.Load())
+	c.audio.Load().Start()
 }
 
 // goUp waits for the end of the audio, and then for the BYE.
@@ -273,7 +275,7 @@ func (c *call) goUp() {
 // bye hangs up.
 func (c *call) bye() {
 	if s := c.audio.Load(); s != nil {
-		s.halt()
+		s.Halt()
 	}
 	c.dialog.cseq++
 	req := c.dialog.request(sip.BYE, c.dialog.cseq, branch(), c.link)
@@ -324,7 +326,7 @@ func (c *call) reinvite(req *sip.Request, l *link) {
 func (c *call) hungUp(req *sip.Request, l *link) {
 	c.reply(req, l, sip.StatusOK, "OK", nil)
 	if s := c.audio.Load(); s != nil {
-		s.halt()
+		s.Halt()
 	}
 	switch c.state {
 	case leaving: // both at once: our own BYE is answered, too

@@ -44,10 +44,10 @@ func (a *Caller) Place(ctx context.Context, plan Plan) Result {
 
 func (c *call) sendInvite() error {
 	var err error
-	if c.socket, err = listenRTP(c.link.local.Addr()); err != nil {
+	if c.socket, err = c.e.studio.engine.Bind(c.link.local.Addr()); err != nil {
 		return err
 	}
-	if c.own, err = offer(localAddr(c.socket), c.e.cfg.Suites); err != nil {
+	if c.own, err = offer(c.socket.Local(), c.e.cfg.Suites); err != nil {
 		return err
 	}
 	body, err := c.own.describe(c.session)

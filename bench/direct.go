@@ -3,11 +3,11 @@ package bench
 import (
 	"context"
 	"fmt"
-	"net"
 	"net/netip"
 	"sync"
 
 	"callseal/bench/relay"
+	"callseal/bench/stream"
 )
 
 // Direct is both ends of calls through a relay that knows no SIP. Close ends
@@ -16,20 +16,20 @@ type Direct struct {
 	relay   relay.Relay
 	addr    [2]netip.Addr // of the ends
 	suites  [2]Suite      // 0: plain RTP
-	ledger  *Ledger
-	latency *Latency
-	pacer   *pacer
+	engine  *stream.Engine
+	studios [2]*studio
 
 	mu    sync.Mutex
-	calls map[uint64][2]*stream
-	total [2]Media // of the calls that have ended
+	calls map[uint64][2]*voice
 }
 
 // NewDirect has no calls yet. Each end sends with its own suite.
 func NewDirect(r relay.Relay, addr [2]netip.Addr, suites [2]Suite, ledger *Ledger, latency *Latency) *Direct {
+	engine := stream.New(0)
 	return &Direct{
-		relay: r, addr: addr, suites: suites, ledger: ledger, latency: latency,
-		pacer: newPacer(), calls: map[uint64][2]*stream{},
+		relay: r, addr: addr, suites: suites, engine: engine,
+		studios: [2]*studio{newStudio(engine, ledger, latency), newStudio(engine, ledger, latency)},
+		calls:   map[uint64][2]*voice{},
 	}
 }
 
@@ -39,11 +39,11 @@ func (d *Direct) Place(ctx context.Context, plan Plan) error {
 	var remotes [2]relay.End
 	for i := range ends {
 		var err error
-		if ends[i], err = newDirectEnd(d.addr[i], d.suites[i]); err != nil {
+		if ends[i], err = d.end(i); err != nil {
 			ends[0].drop()
 			return err
 		}
-		remotes[i] = relay.End{Addr: localAddr(ends[i].conn), Suite: d.suites[i], Key: relay.Secret(ends[i].mine.Key)}
+		remotes[i] = relay.End{Addr: ends[i].port.Local(), Suite: d.suites[i], Key: relay.Secret(ends[i].mine.Key)}
 	}
 	toward, err := d.relay.Open(ctx, plan.ID, remotes)
 	if err != nil {
@@ -51,25 +51,25 @@ func (d *Direct) Place(ctx context.Context, plan Plan) error {
 		ends[1].drop()
 		return err
 	}
-	var streams [2]*stream
+	var voices [2]*voice
 	for i := range ends {
 		theirs := crypto{Suite: toward[i].Suite, Key: key(toward[i].Key)}
-		streams[i], err = newStream(plan, Party(i), ends[i].conn, toward[i].Addr, ends[i].mine, theirs, d.ledger, d.latency)
+		voices[i], err = d.studios[i].open(ends[i].port, plan, Party(i), toward[i].Addr, ends[i].mine, theirs)
 		if err != nil {
 			ends[1].drop()
 			if i == 0 {
 				ends[0].drop()
 			} else {
-				streams[0].close()
+				voices[0].close()
 			}
 			return err
 		}
 	}
 	d.mu.Lock()
-	d.calls[plan.ID] = streams
+	d.calls[plan.ID] = voices
 	d.mu.Unlock()
-	d.pacer.add(streams[0])
-	d.pacer.add(streams[1])
+	voices[0].Start()
+	voices[1].Start()
 	return nil
 }
 
@@ -78,8 +78,8 @@ func (d *Direct) Halt() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, pair := range d.calls {
-		pair[0].halt()
-		pair[1].halt()
+		pair[0].Halt()
+		pair[1].Halt()
 	}
 }
 
@@ -87,7 +87,7 @@ func (d *Direct) Halt() {
 func (d *Direct) Hangup(ctx context.Context) error {
 	d.mu.Lock()
 	calls := d.calls
-	d.calls = map[uint64][2]*stream{}
+	d.calls = map[uint64][2]*voice{}
 	d.mu.Unlock()
 	var first error
 	for id, pair := range calls {
@@ -95,12 +95,10 @@ func (d *Direct) Hangup(ctx context.Context) error {
 			first = fmt.Errorf("hang up: %w", err)
 		}
 		// Both must be halted before either counts what it misses.
-		pair[0].halt()
-		pair[1].halt()
-		a, b := pair[0].close(), pair[1].close()
-		d.mu.Lock()
-		d.total[0], d.total[1] = d.total[0].plus(a), d.total[1].plus(b)
-		d.mu.Unlock()
+		pair[0].Halt()
+		pair[1].Halt()
+		pair[0].close()
+		pair[1].close()
 	}
 	return first
 }
@@ -111,38 +109,33 @@ func (d *Direct) Figures() [2]Figures {
 	defer d.mu.Unlock()
 	var f [2]Figures
 	for i := range f {
-		f[i] = Figures{
-			Calls: len(d.calls), Talking: len(d.calls), Media: d.total[i], TLS: "none",
-			Latency: d.latency.Quantiles(), Lateness: d.pacer.lateness.Quantiles(),
-		}
-		for _, pair := range d.calls {
-			f[i].Media = f[i].Media.plus(pair[i].media())
-		}
+		f[i] = Figures{Calls: len(d.calls), TLS: "none", Media: Media{Suite: d.suites[i]}}
+		d.studios[i].fill(&f[i])
 	}
 	return f
 }
 
 // Close ends the sending and the goroutines; call Hangup before.
-func (d *Direct) Close() { d.pacer.close() }
+func (d *Direct) Close() { d.engine.Close() }
 
 // directEnd is an end before its call is open.
 type directEnd struct {
-	conn *net.UDPConn
+	port *stream.Port
 	mine crypto
 }
 
-func newDirectEnd(addr netip.Addr, suite Suite) (e directEnd, err error) {
-	if suite != 0 {
+func (d *Direct) end(party int) (e directEnd, err error) {
+	if suite := d.suites[party]; suite != 0 {
 		if e.mine, err = newCrypto(1, suite); err != nil {
 			return e, err
 		}
 	}
-	e.conn, err = listenRTP(addr)
+	e.port, err = d.engine.Bind(d.addr[party])
 	return e, err
 }
 
 func (e directEnd) drop() {
-	if e.conn != nil {
-		_ = e.conn.Close()
+	if e.port != nil {
+		e.port.Close()
 	}
 }

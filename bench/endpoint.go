@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/emiago/sipgo/sip"
+
+	"callseal/bench/stream"
 )
 
 // Config describes one SIP user agent.
@@ -29,10 +31,11 @@ type Config struct {
 	ServerName  string           // to verify instead of the target's host
 	MaxTLS      uint16           // highest TLS version; 0: the newest
 
-	Ledger  *Ledger       // may be nil
-	Latency *Latency      // of received packets; default one of its own
-	Timeout time.Duration // for an answer of the server; default 5 s
-	Log     *slog.Logger  // default: silent
+	Engine  *stream.Engine // of the audio; default one of its own, with one worker
+	Ledger  *Ledger        // may be nil
+	Latency *Latency       // of received packets; default one of its own
+	Timeout time.Duration  // for an answer of the server; default 5 s
+	Log     *slog.Logger   // default: silent
 }
 
 func (c Config) withDefaults() Config {
@@ -56,7 +59,7 @@ func (c Config) withDefaults() Config {
 type Endpoint struct {
 	cfg    Config
 	parser *sip.Parser
-	pacer  *pacer
+	studio *studio
 	meter  meter
 	accept func(*sip.Request, *link) // a new INVITE; set before listen
 
@@ -67,7 +70,7 @@ type Endpoint struct {
 	closed bool
 	calls  map[string]*call // by Call-ID
 	links  map[*link]struct{}
-	total  Media // of the calls that have ended
+	suite  Suite // of a call that talks or did
 	tls    string
 
 	stray   atomic.Uint64 // messages that belong to no call
@@ -81,8 +84,8 @@ func newEndpoint(cfg Config) *Endpoint {
 	e := &Endpoint{
 		cfg: cfg.withDefaults(), parser: sip.NewParser(),
 		calls: make(map[string]*call), links: make(map[*link]struct{}),
-		pacer: newPacer(),
 	}
+	e.studio = newStudio(e.cfg.Engine, e.cfg.Ledger, e.cfg.Latency)
 	e.open, e.shut = context.WithCancel(context.Background())
 	return e
 }
@@ -355,12 +358,18 @@ func (e *Endpoint) enter(c *call) bool {
 	return true
 }
 
-// leave takes a call off and keeps its account.
-func (e *Endpoint) leave(c *call, m Media) {
+// leave takes a call off.
+func (e *Endpoint) leave(c *call) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	delete(e.calls, c.id)
-	e.total = e.total.plus(m)
+}
+
+// speaks notes what the audio is sealed with.
+func (e *Endpoint) speaks(s Suite) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.suite = s
 }
 
 // Figures is what an endpoint shows while it runs.
@@ -374,28 +383,20 @@ type Figures struct {
 	Stray    uint64 // messages that belonged to no call
 	Latency  Quantiles
 	Lateness Quantiles // how late this endpoint's own packets were sent
+	Jitter   Quantiles // of the calls that have ended
+	Clip     Quantiles // of the calls: from 200 to the first packet
 }
 
 // Figures sums up the calls that ended and those that are up.
 func (e *Endpoint) Figures() Figures {
 	e.mu.Lock()
-	f := Figures{Proto: e.cfg.Proto, Calls: len(e.calls), Media: e.total, TLS: e.tls}
-	up := make([]*call, 0, len(e.calls))
-	for _, c := range e.calls {
-		up = append(up, c)
-	}
+	f := Figures{Proto: e.cfg.Proto, Calls: len(e.calls), Media: Media{Suite: e.suite}, TLS: e.tls}
 	e.mu.Unlock()
-	for _, c := range up {
-		if s := c.audio.Load(); s != nil {
-			f.Talking++
-			f.Media = f.Media.plus(s.media())
-		}
-	}
+	e.studio.fill(&f)
 	if f.TLS == "" {
 		f.TLS = "none"
 	}
 	f.Wire, f.Stray = e.meter.wire(), e.stray.Load()
-	f.Latency, f.Lateness = e.cfg.Latency.Quantiles(), e.pacer.lateness.Quantiles()
 	return f
 }
 
@@ -431,5 +432,5 @@ func (e *Endpoint) Close() {
 		_ = e.packet.Close()
 	}
 	e.working.Wait()
-	e.pacer.close()
+	e.studio.close()
 }

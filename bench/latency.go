@@ -20,17 +20,22 @@ func NewLatency() *Latency {
 }
 
 // Record adds one duration; those out of range count as the bound.
-func (l *Latency) Record(d time.Duration) {
-	us := min(max(int64(d/time.Microsecond), 1), int64(time.Minute/time.Microsecond))
+func (l *Latency) Record(d time.Duration) { l.RecordAll([]time.Duration{d}) }
+
+// RecordAll adds many.
+func (l *Latency) RecordAll(ds []time.Duration) {
 	l.mu.Lock()
-	_ = l.h.RecordValue(us) // clamped: cannot fail
-	l.mu.Unlock()
+	defer l.mu.Unlock()
+	for _, d := range ds {
+		us := min(max(int64(d/time.Microsecond), 1), int64(time.Minute/time.Microsecond))
+		_ = l.h.RecordValue(us) // clamped: cannot fail
+	}
 }
 
 // Quantiles is a summary of durations.
 type Quantiles struct {
-	Count              int64
-	P50, P90, P99, Max time.Duration
+	Count                    int64
+	P50, P90, P99, P999, Max time.Duration
 }
 
 // Quantiles summarises what was recorded so far.
@@ -42,7 +47,7 @@ func (l *Latency) Quantiles() Quantiles {
 	}
 	return Quantiles{
 		Count: l.h.TotalCount(),
-		P50:   at(50), P90: at(90), P99: at(99),
+		P50:   at(50), P90: at(90), P99: at(99), P999: at(99.9),
 		Max: time.Duration(l.h.Max()) * time.Microsecond,
 	}
 }

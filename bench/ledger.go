@@ -2,9 +2,9 @@ package bench
 
 import (
 	"crypto/sha256"
-	"hash/maphash"
 	"sync"
-	"sync/atomic"
+
+	"callseal/bench/stream"
 )
 
 // Ledger holds what both ends of the calls of one run know together: what
@@ -19,7 +19,7 @@ type Ledger struct {
 
 // account is one call.
 type account struct {
-	trails [2]trail
+	trails [2]stream.Trail
 	open   int
 }
 
@@ -41,7 +41,7 @@ func (l *Ledger) Keys() (distinct, reused int) {
 
 // enter opens one end's account of a call; leave closes it. Both trails are
 // nil when there is no ledger.
-func (l *Ledger) enter(id uint64, party Party, keys ...key) (own, other *trail) {
+func (l *Ledger) enter(id uint64, party Party, keys ...key) (own, other *stream.Trail) {
 	if l == nil {
 		return nil, nil
 	}
@@ -77,52 +77,4 @@ func (l *Ledger) leave(id uint64) {
 			delete(l.accounts, id)
 		}
 	}
-}
-
-// trailLength is how many packets back the two ends can be compared: 5 s.
-const trailLength = 256
-
-// trail is what one end of a call put on the wire. The sending end writes it,
-// the other one reads. A nil trail knows nothing.
-type trail struct {
-	// ring holds a packet's payload hash (48 bits) and sequence (16 bits).
-	ring     [trailLength]atomic.Uint64
-	sent     atomic.Uint64
-	finished atomic.Bool // all that the plan wanted was sent
-}
-
-var trailSeed = maphash.MakeSeed()
-
-func mark(seq uint64, wire []byte) uint64 {
-	return maphash.Bytes(trailSeed, wire)<<16 | seq&0xffff
-}
-
-// put notes the payload of a packet as it goes on the wire.
-func (t *trail) put(seq uint64, wire []byte) {
-	if t == nil {
-		return
-	}
-	t.ring[seq%trailLength].Store(mark(seq, wire))
-	t.sent.Store(seq + 1)
-}
-
-// compare tells whether the same packet went on the wire at the other end
-// with the same payload bytes; known is false when that is not on record.
-func (t *trail) compare(seq uint64, wire []byte) (same, known bool) {
-	if t == nil {
-		return false, false
-	}
-	want := t.ring[seq%trailLength].Load()
-	if want == 0 || want&0xffff != seq&0xffff {
-		return false, false
-	}
-	return want == mark(seq, wire), true
-}
-
-// complete is how many packets were sent, once the last one was; else 0.
-func (t *trail) complete() uint64 {
-	if t == nil || !t.finished.Load() {
-		return 0
-	}
-	return t.sent.Load()
 }

@@ -5,6 +5,8 @@ import (
 	"maps"
 	"slices"
 	"time"
+
+	"callseal/bench/stream"
 )
 
 // Report is a run that is over.
@@ -72,7 +74,7 @@ func callFaults(end string, results []Result) []string {
 			groups[result.Err.Error()]++
 		case !result.OK():
 			groups[fmt.Sprintf("planned %v, got %v", result.Outcome, result.Got)]++
-		case result.Got == Answered && result.Audio >= packetTime && result.Media.Received == 0:
+		case result.Got == Answered && result.Audio >= stream.PacketTime && result.Media.Received == 0:
 			groups["no audio arrived"]++
 		}
 	}

@@ -11,6 +11,8 @@ import (
 
 	"github.com/pion/srtp/v2"
 	"go.uber.org/goleak"
+
+	"callseal/bench/stream"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -82,7 +84,7 @@ func TestDirect(t *testing.T) {
 				t.Errorf("answered, busy, cancelled, failed = %d, %d, %d, %d; want 4, 1, 1, 0",
 					rep.Answered, rep.Busy, rep.Cancelled, rep.Failed)
 			}
-			want := uint64(4 * audio / packetTime)
+			want := uint64(4 * audio / stream.PacketTime)
 			for party, leg := range rep.Legs {
 				if leg.Media.Sent != want || leg.Media.Received != want || leg.Media.Suite != row.used {
 					t.Errorf("%v: sent, received, suite = %d, %d, %v; want %d, %d, %v", Party(party),

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"callseal/bench/stream"
 )
 
 // Summary says in plain words what was measured. Nothing is claimed that was
@@ -24,7 +26,7 @@ func (r Report) Summary() []string {
 		lines = append(lines, fmt.Sprintf("One way to the %s: %s.", r.Names[party], leg.Latency))
 	}
 	lines = append(lines, r.readable(), r.heard(), r.changed())
-	if late := r.Lateness(); late.P99 > packetTime {
+	if late := r.Lateness(); late.P99 > stream.PacketTime {
 		lines = append(lines, fmt.Sprintf("The bench itself was short of processor time: it sent late by %s. The figures above include that.", late))
 	}
 	return lines
@@ -111,11 +113,6 @@ func (r Report) heard() string {
 		return what + strings.Join(open, ", ") + "."
 	}
 	return fmt.Sprintf("%snone of %d.", what, total)
-}
-
-// Packets is how many crossed this end's sockets, both ways.
-func (m Media) Packets() uint64 {
-	return m.Sent + m.Received + m.Duplicated + m.Unauthentic + m.Foreign + m.Strange
 }
 
 // changed is the sentence about what the server did with packets and keys.

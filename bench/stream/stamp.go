@@ -1,4 +1,4 @@
-package bench
+package stream
 
 import (
 	"encoding/binary"
@@ -6,20 +6,22 @@ import (
 	"time"
 )
 
-// payloadSize is 20 ms of G.711 (RFC 3551, section 4.5.14).
+// A packet holds 20 ms of G.711 (RFC 3551, section 4.5.14).
 const (
-	payloadSize   = 160
-	packetTime    = 20 * time.Millisecond
+	PayloadSize   = 160 // bytes
+	PacketTime    = 20 * time.Millisecond
 	clockPerFrame = 160 // RTP timestamp units of 8 kHz per packet
 )
 
-// magic begins every payload, so that audio in the clear is recognised on the
+// Magic begins every payload, so that audio in the clear is recognised on the
 // wire.
-const magic = "BENCHPKT"
+const Magic = "BENCHPKT"
 
-// Offsets of a stamp in its payload; the checksum covers all but itself.
+// Offsets of a stamp in its payload; the checksum covers all but itself. The
+// stamp is in the payload, not in a header extension: SRTP leaves those in the
+// clear, and servers that end RTP drop them.
 const (
-	atParty = len(magic)
+	atParty = len(Magic)
 	atCall  = 12
 	atSeq   = 20
 	atSent  = 28
@@ -32,34 +34,33 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 // stamp is what each packet carries in its payload.
 type stamp struct {
 	call uint64
-	from Party
+	from uint8  // party
 	seq  uint64 // counts packets of this end of the call from 0
-	sent int64  // clock, ns
+	sent int64  // Clock, ns
 }
 
-// put fills payload, which has payloadSize bytes.
+// put fills the front of payload, which has PayloadSize bytes; what follows
+// from atFill on is there already.
 func (s stamp) put(payload []byte) {
-	copy(payload, magic)
-	payload[atParty] = byte(s.from)
+	copy(payload, Magic)
+	payload[atParty] = s.from
+	payload[atParty+1], payload[atParty+2], payload[atParty+3] = 0, 0, 0
 	binary.BigEndian.PutUint64(payload[atCall:], s.call)
 	binary.BigEndian.PutUint64(payload[atSeq:], s.seq)
 	binary.BigEndian.PutUint64(payload[atSent:], uint64(s.sent))
-	for i := atFill; i < payloadSize; i++ {
-		payload[i] = byte(s.seq) + byte(i)
-	}
 	binary.BigEndian.PutUint32(payload[atSum:], checksum(payload))
 }
 
 // readStamp reads the stamp of a payload; false when it is not ours or was
 // altered.
 func readStamp(payload []byte) (stamp, bool) {
-	if len(payload) != payloadSize || string(payload[:len(magic)]) != magic ||
+	if len(payload) != PayloadSize || string(payload[:len(Magic)]) != Magic ||
 		binary.BigEndian.Uint32(payload[atSum:]) != checksum(payload) {
 		return stamp{}, false
 	}
 	return stamp{
 		call: binary.BigEndian.Uint64(payload[atCall:]),
-		from: Party(payload[atParty]),
+		from: payload[atParty],
 		seq:  binary.BigEndian.Uint64(payload[atSeq:]),
 		sent: int64(binary.BigEndian.Uint64(payload[atSent:])),
 	}, true
@@ -70,9 +71,9 @@ func checksum(payload []byte) uint32 {
 	return crc32.Update(sum, castagnoli, payload[atFill:])
 }
 
-// epoch anchors clock, so that it is monotonic and yet comparable with other
+// epoch anchors Clock, so that it is monotonic and yet comparable with other
 // processes.
 var epoch = time.Now()
 
-// clock is the time in ns since 1970.
-func clock() int64 { return epoch.UnixNano() + int64(time.Since(epoch)) }
+// Clock is the time in ns since 1970. It never jumps.
+func Clock() int64 { return epoch.UnixNano() + int64(time.Since(epoch)) }

@@ -1,10 +1,10 @@
-package bench
+package stream
 
 // seenWindow is how far back a packet is recognised: 80 s of audio.
 const seenWindow = 4096
 
-// seen accounts for the sequence numbers of one direction. Owned by the
-// receiving goroutine.
+// seen accounts for the sequence numbers of one direction. Owned by
+// whoever owns the stream.
 type seen struct {
 	bits           [seenWindow / 64]uint64
 	some           bool
@@ -14,8 +14,8 @@ type seen struct {
 	reordered      uint64 // came after a later one
 }
 
-// add notes one packet.
-func (s *seen) add(seq uint64) {
+// add notes one packet; false when it was there before.
+func (s *seen) add(seq uint64) bool {
 	switch {
 	case !s.some:
 		s.some, s.first, s.highest = true, seq, seq
@@ -23,13 +23,14 @@ func (s *seen) add(seq uint64) {
 		s.advance(seq)
 	case s.highest-seq >= seenWindow || s.has(seq):
 		s.duplicated++
-		return
+		return false
 	default:
 		s.reordered++
 		s.first = min(s.first, seq)
 	}
 	s.bits[seq%seenWindow/64] |= 1 << (seq % 64)
 	s.unique++
+	return true
 }
 
 func (s *seen) has(seq uint64) bool {

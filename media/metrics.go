@@ -27,7 +27,7 @@ func describeMetric(name, help string, labels ...string) *prometheus.Desc {
 
 var (
 	descPackets    = describeMetric("media_packets_total", "Packets that came to media ports, and that left them.", "direction", "kind")
-	descBytes      = describeMetric("media_bytes_total", "UDP payload of those packets in bytes.", "direction", "kind")
+	descBytes      = describeMetric("media_bytes_total", "UDP payload of the packets at media ports, in bytes.", "direction", "kind")
 	descDrops      = describeMetric("media_drops_total", "Packets that came and were not relayed, by cause.", "cause")
 	descSessions   = describeMetric("media_sessions", "Sessions now open.")
 	descPorts      = describeMetric("media_port_pairs", "Port pairs of the local addresses used so far, by state.", "state")

@@ -5,7 +5,9 @@ import (
 	"go/parser"
 	"go/token"
 	"io/fs"
+	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -140,6 +142,44 @@ func TestNothingOutgrowsItsSize(t *testing.T) {
 			}
 			if n := s.set.Position(f.End()).Line - s.set.Position(f.Pos()).Line; n > maxFunctionLines {
 				t.Errorf("%s: %s has %d lines, more than %d", s.path, f.Name.Name, n, maxFunctionLines)
+			}
+		}
+	}
+}
+
+var (
+	namedTest = regexp.MustCompile(`\bTest[A-Z][A-Za-z0-9]*\b`)
+	namedFile = regexp.MustCompile("`([a-z0-9_/]+\\.go)`")
+)
+
+// TestTheTourNamesWhatExists: the tests and the files that the pages for
+// newcomers name are there.
+func TestTheTourNamesWhatExists(t *testing.T) {
+	tests, files := map[string]bool{}, map[string]bool{}
+	for _, s := range sources(t) {
+		files[filepath.ToSlash(s.path)], files[filepath.Base(s.path)] = true, true
+		if parts := strings.Split(filepath.ToSlash(s.path), "/"); len(parts) > 1 {
+			files[strings.Join(parts[len(parts)-2:], "/")] = true
+		}
+		for _, d := range s.file.Decls {
+			if f, ok := d.(*ast.FuncDecl); ok {
+				tests[f.Name.Name] = true
+			}
+		}
+	}
+	for _, page := range []string{"ARCHITECTURE.md", "README.md"} {
+		text, err := os.ReadFile(filepath.Join("..", "..", page))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range namedTest.FindAllString(string(text), -1) {
+			if !tests[name] {
+				t.Errorf("%s names %s, which is no test", page, name)
+			}
+		}
+		for _, m := range namedFile.FindAllStringSubmatch(string(text), -1) {
+			if !files[m[1]] {
+				t.Errorf("%s names %s, which is no file", page, m[1])
 			}
 		}
 	}

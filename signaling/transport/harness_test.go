@@ -263,7 +263,7 @@ func (b *bench) count(t testing.TB, metric string, want ...string) float64 {
 // eventually waits for a condition.
 func eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
-	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(2 * time.Millisecond) {
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(2 * time.Millisecond) { // real sockets: nobody tells when the condition holds
 		if ok() {
 			return
 		}

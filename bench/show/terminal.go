@@ -1,0 +1,139 @@
+package show
+
+import (
+	"io"
+	"os"
+	"strings"
+	"unicode/utf8"
+
+	"golang.org/x/term"
+)
+
+// style is how text stands out (ECMA-48, SGR).
+type style string
+
+// The few styles in use.
+const (
+	Bold   style = "1"
+	Faint  style = "2"
+	Red    style = "31"
+	Green  style = "32"
+	Yellow style = "33"
+)
+
+// Terminal is where a run is watched: a terminal whose last lines are drawn
+// over, or a file or a pipe that takes plain lines. It belongs to one
+// goroutine. Its writes are not checked: a run that cannot be seen still
+// gives its exit status.
+type Terminal struct {
+	out   io.Writer
+	size  func() (width, height int) // nil: not a terminal
+	color bool
+	drawn int // lines of the last frame
+}
+
+// Open looks at where out goes, and by getenv at TERM and NO_COLOR
+// (no-color.org).
+func Open(out io.Writer, getenv func(string) string) *Terminal {
+	t := &Terminal{out: out}
+	f, ok := out.(*os.File)
+	if !ok || getenv("TERM") == "dumb" || !term.IsTerminal(int(f.Fd())) {
+		return t
+	}
+	t.size = func() (int, int) {
+		width, height, err := term.GetSize(int(f.Fd()))
+		if err != nil || width <= 0 || height <= 0 {
+			return 80, 24
+		}
+		return width, height
+	}
+	t.color = getenv("NO_COLOR") == ""
+	return t
+}
+
+// Live tells whether frames can be drawn.
+func (t *Terminal) Live() bool { return t.size != nil }
+
+// Paint sets the text in a style, where there are colours.
+func (t *Terminal) Paint(s style, text string) string {
+	if !t.color || s == "" {
+		return text
+	}
+	return "\x1b[" + string(s) + "m" + text + "\x1b[0m"
+}
+
+// Print writes lines that stay.
+func (t *Terminal) Print(lines ...string) {
+	t.drawn = 0
+	_, _ = io.WriteString(t.out, strings.Join(lines, "\n")+"\n")
+}
+
+// Draw writes lines over those of the last Draw. Lines and frames that do not
+// fit are cut.
+func (t *Terminal) Draw(lines []string) {
+	width, height := t.size()
+	var b strings.Builder
+	if up := min(t.drawn, height-1); up > 0 {
+		b.WriteString("\x1b[" + grouped(up) + "A\r")
+	}
+	lines = lines[:min(len(lines), height-1)]
+	for _, line := range lines {
+		b.WriteString(cut(line, width) + "\x1b[K\n") // and clear the rest of the line
+	}
+	b.WriteString("\x1b[J") // and what a longer frame left
+	_, _ = io.WriteString(t.out, b.String())
+	t.drawn = len(lines)
+}
+
+// cut is the line in at most width columns; styles take none, and are ended.
+func cut(line string, width int) string {
+	columns, styled := 0, false
+	for i := 0; i < len(line); {
+		if strings.HasPrefix(line[i:], "\x1b[") {
+			end := strings.IndexByte(line[i:], 'm')
+			if end < 0 {
+				return line[:i]
+			}
+			styled = line[i:i+end+1] != "\x1b[0m"
+			i += end + 1
+			continue
+		}
+		if columns == width {
+			if styled {
+				return line[:i] + "\x1b[0m"
+			}
+			return line[:i]
+		}
+		_, n := utf8.DecodeRuneInString(line[i:])
+		i += n
+		columns++
+	}
+	return line
+}
+
+// ticks are the heights of a sparkline.
+var ticks = []rune("▁▂▃▄▅▆▇█")
+
+// sparkline draws the last width values, from 0 to the highest of them; a gap
+// where a value is NaN.
+func sparkline(values []float64, width int) string {
+	values = values[max(0, len(values)-max(0, width)):]
+	top := 0.0
+	for _, v := range values {
+		if v > top { // never for NaN
+			top = v
+		}
+	}
+	line := make([]rune, 0, len(values))
+	for _, v := range values {
+		switch {
+		case v != v:
+			line = append(line, ' ')
+		case v <= 0 || top == 0:
+			line = append(line, ticks[0])
+		default:
+			line = append(line, ticks[min(len(ticks)-1, int(v/top*float64(len(ticks))))])
+		}
+	}
+	return string(line)
+}

@@ -69,7 +69,7 @@ func TestCancelWhileDialling(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer stalled.Close()
+	defer func() { _ = stalled.Close() }()
 	f := newFixture(t, func(c *Config) {
 		to := &c.Table.Trunks[1].Target
 		to.Proto, to.Port, to.TLS = transport.TLS, uint16(stalled.Addr().(*net.TCPAddr).Port), &transport.ClientTLS{}

@@ -24,10 +24,19 @@ var (
 // Secret is an SRTP master key and salt. It prints REDACTED.
 type Secret []byte
 
-func (Secret) String() string               { return "REDACTED" }
-func (Secret) GoString() string             { return "REDACTED" }
-func (Secret) Format(f fmt.State, _ rune)   { _, _ = f.Write([]byte("REDACTED")) }
-func (Secret) LogValue() slog.Value         { return slog.StringValue("REDACTED") }
+// String hides the key.
+func (Secret) String() string { return "REDACTED" }
+
+// GoString hides the key.
+func (Secret) GoString() string { return "REDACTED" }
+
+// Format hides the key, whatever the verb.
+func (Secret) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte("REDACTED")) }
+
+// LogValue hides the key.
+func (Secret) LogValue() slog.Value { return slog.StringValue("REDACTED") }
+
+// MarshalText hides the key.
 func (Secret) MarshalText() ([]byte, error) { return []byte("REDACTED"), nil }
 
 // End is one end of one direction: where RTP arrives there, and how the end

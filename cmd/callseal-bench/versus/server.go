@@ -28,7 +28,8 @@ type server struct {
 	name    string
 	cmd     *exec.Cmd
 	log     *os.File
-	ended   chan error // takes the process's end once
+	ended   chan struct{} // closed when the process has ended
+	err     error         // how; set before that
 	sampler *bench.Sampler
 }
 
@@ -48,7 +49,7 @@ func command(dir, name, program string, args ...string) (*server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &server{name: name, log: log, ended: make(chan error, 1), cmd: exec.Command(program, args...)}
+	s := &server{name: name, log: log, ended: make(chan struct{}), cmd: exec.Command(program, args...)}
 	s.cmd.Dir, s.cmd.Stderr = dir, log
 	return s, nil
 }
@@ -58,7 +59,10 @@ func (s *server) run(core int) error {
 		_ = s.log.Close()
 		return fmt.Errorf("%s %w: %w", s.name, errStart, err)
 	}
-	go func() { s.ended <- s.cmd.Wait() }() // waited for by stop
+	go func() { // waited for by stop
+		defer close(s.ended)
+		s.err = s.cmd.Wait()
+	}()
 	return nil
 }
 
@@ -76,9 +80,8 @@ func (s *server) ready(ctx context.Context, at string) error {
 		}
 		select {
 		case <-time.After(50 * time.Millisecond):
-		case err := <-s.ended:
-			s.ended <- err
-			return fmt.Errorf("%s %w: it ended: %v: %s", s.name, errStart, err, s.complaint())
+		case <-s.ended:
+			return fmt.Errorf("%s %w: it ended (%w): %s", s.name, errStart, s.err, s.complaint())
 		case <-ctx.Done():
 			return ctx.Err()
 		}

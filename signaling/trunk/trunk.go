@@ -38,9 +38,6 @@ func (t *Trunk) Name() string { return t.Target.Trunk }
 // Role tells dialers from carriers.
 func (t *Trunk) Role() transport.Role { return t.Target.Role }
 
-// SealedSignaling tells whether SIP to this trunk goes over TLS.
-func (t *Trunk) SealedSignaling() bool { return t.Target.Proto == transport.TLS }
-
 // Has tells whether a request from addr is this trunk's.
 func (t *Trunk) Has(addr netip.Addr) bool { return Contains(t.Sources, addr) }
 

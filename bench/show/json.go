@@ -16,7 +16,7 @@ import (
 const version = 1
 
 // WriteJSON writes the run for machines. Keys end in their unit: _ms is
-// milliseconds (with decimals, exact to the nanosecond), _bytes bytes; what
+// milliseconds (with decimals, exact to the nanosecond for 100 days), _bytes bytes; what
 // has no unit is a count. What was not measured is null or absent, maps by
 // code are keyed "503", or "none" when no final answer came. Passwords in the
 // command line are left out. ReadJSON is its inverse.

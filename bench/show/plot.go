@@ -32,28 +32,31 @@ var plots = []plot{
 		{"answered", func(s step) float64 { return s.answered }},
 		{"failed", func(s step) float64 { return s.failed }},
 	}},
-	{"setup", "Set-up: INVITE to ringing or an answer", "ms", "No call got as far as ringing or an answer.", []line{
+	{"setup", "Set-up", "ms from INVITE to ringing or answer", "No call got as far as ringing or an answer.", []line{
 		{"p50", func(s step) float64 { return s.setup50 }},
 		{"p99", func(s step) float64 { return s.setup99 }},
 	}},
-	{"latency", "Audio latency, one way", "ms", "No audio arrived, so there is no latency.", []line{
+	{"latency", "Audio latency", "ms, one way", "No audio arrived, so there is no latency.", []line{
 		{"p50", func(s step) float64 { return s.lat50 }},
 		{"p99", func(s step) float64 { return s.lat99 }},
 	}},
 	{"loss", "Audio packets lost", "%", "No audio was due, so none could be lost.", []line{
 		{"lost", func(s step) float64 { return s.loss }},
 	}},
-	{"lateness", "The generator's lateness against its own plan", "ms", "The generator's lateness was not measured.", []line{
+	{"lateness", "Generator's lateness", "ms behind its own plan", "The generator's lateness was not measured.", []line{
 		{"p99", func(s step) float64 { return s.late }},
 	}},
-	{"cpu", "The server's CPU", "% of one core", "The server was not sampled (--pid or --container).", []line{
+	{"cpu", "Server CPU", "% of one core", "The server was not sampled (--pid or --container).", []line{
 		{"user and system", func(s step) float64 { return s.cpu }},
 		{"system alone", func(s step) float64 { return s.system }},
 	}},
-	{"rss", "The server's memory (RSS)", "MB", "The server was not sampled (--pid or --container).", []line{
+	{"rss", "Server memory", "MB of RSS", "The server was not sampled (--pid or --container).", []line{
 		{"RSS", func(s step) float64 { return s.rss }},
 	}},
 }
+
+// times tells whether the plot is of times, which may differ a lot.
+func (p plot) times() bool { return strings.HasPrefix(p.Unit, "ms") }
 
 // extent is the least and the highest of a line's values; false for none.
 func (l line) extent(all []step) (low, high float64, ok bool) {
@@ -145,6 +148,9 @@ func tickText(v float64) string {
 			}
 			return trim(v/big.size) + big.name
 		}
+	}
+	if v >= 1000 {
+		return grouped(int(v))
 	}
 	return trim(v)
 }

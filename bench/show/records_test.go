@@ -8,6 +8,8 @@ import (
 	"callseal/bench"
 )
 
+const busyPlanned = time.Minute
+
 var began = time.Date(2026, 11, 23, 9, 30, 0, 0, time.UTC)
 
 // busy is a run as they are: a minute of dialling with a fault in the middle,
@@ -20,7 +22,7 @@ func busy() *bench.Record {
 			"--duration", "60s", "--slo", "setup_p99<200ms,loss<0.01%,failures=0", "--report", "out.html"},
 		Calls: map[string]int{"answered": 88, "busy": 10, "cancelled": 97, "refused": 33, "failed": 12},
 		Codes: map[int]int{200: 88, 486: 10, 487: 97, 480: 11, 404: 12, 503: 19},
-		Setup: percentiles(228, 4100*time.Microsecond), Connect: percentiles(88, 5400*time.Millisecond), Latency: percentiles(611_234, 210*time.Microsecond),
+		Setup: percentiles(228, 4100*time.Microsecond), Connect: percentiles(88, 5400*time.Microsecond), Latency: percentiles(611_234, 210*time.Microsecond),
 		Jitter: percentiles(176, 90*time.Microsecond), ClipCaller: percentiles(88, 19*time.Millisecond), ClipAnswerer: percentiles(88, 21*time.Millisecond),
 		Lateness: percentiles(611_400, 60*time.Microsecond), CPUPerCall: 1834 * time.Microsecond, CPUPerPacket: 4210 * time.Nanosecond, RSSPerCall: 48_213,
 		Tone: &struct{ Checked, Wrong int }{176, 0}, Wire: &struct{ Packets, Readable uint64 }{1_234_000, 0},

@@ -6,7 +6,6 @@ import (
 	"html/template"
 	"io"
 	"math"
-	"time"
 
 	"callseal/bench"
 )
@@ -47,6 +46,7 @@ type pageView struct {
 	Seconds   int // in a point of the plots
 	Plots     []plotView
 	Codes     []codeCount
+	NoCodes   string
 	Bars      template.HTML
 	Spreads   []spreadView
 	Facts     []tile
@@ -86,7 +86,7 @@ func view(r *bench.Record) pageView {
 	rows, _ := steps(r.Samples, tableRows)
 	v := pageView{
 		Style: template.CSS(pageStyle), Judgement: judge(r), // our own
-		Scenario: r.Scenario, Target: redactURI(r.Target), Took: elapsed(r.Took.Round(100 * time.Millisecond)),
+		Scenario: r.Scenario, Target: redactURI(r.Target), Took: lasted(r.Took),
 		Faults: r.Faults, Notes: r.Notes, Tiles: tiles(r), Seconds: seconds, Codes: refusals(r.Codes, failures(r.Samples)),
 		Facts: facts(r), Summary: Summary(r), Command: shell(redact(r.Command)),
 	}
@@ -94,6 +94,10 @@ func view(r *bench.Record) pageView {
 		v.Began = r.Began.UTC().Format("2 January 2006, 15:04:05 UTC")
 	}
 	v.Bars = bars(v.Codes)
+	v.NoCodes = "Every call got a 200."
+	if total(r) == 0 {
+		v.NoCodes = "No call was placed."
+	}
 	for _, o := range r.SLO {
 		v.SLO = append(v.SLO, verdictView{o.Text, got(o), o.OK})
 	}
@@ -101,7 +105,9 @@ func view(r *bench.Record) pageView {
 		v.Plots = append(v.Plots, p.view(all, rows))
 	}
 	for _, d := range distributions {
-		v.Spreads = append(v.Spreads, d.view(r))
+		if d.of(r).Count > 0 {
+			v.Spreads = append(v.Spreads, d.view(r))
+		}
 	}
 	return v
 }
@@ -118,10 +124,13 @@ func tiles(r *bench.Record) []tile {
 		quantileTile("Set-up, p99", r.Setup),
 		quantileTile("Audio latency, p99", r.Latency),
 	}
-	share, audible := lossPercent(r.Packets.Lost, r.Packets.Received)
+	lossTile := tile{"Audio lost", "–", "no audio was due", neutral}
+	if share, audible := lossPercent(r.Packets.Lost, r.Packets.Received); audible {
+		of := fmt.Sprintf("%s of %s", grouped(r.Packets.Lost), counted(r.Packets.Sent, "packet"))
+		lossTile = tile{"Audio lost", percent(share), of, toneOf(r.Packets.Lost > 0, true)}
+	}
 	return append(all,
-		tile{"Audio lost", shares.show(measured(share, audible)), fmt.Sprintf("%s of %s", grouped(r.Packets.Lost), counted(r.Packets.Sent, "packet")),
-			toneOf(r.Packets.Lost > 0, audible)},
+		lossTile,
 		quantileTile("Generator late, p99", r.Lateness))
 }
 
@@ -145,7 +154,7 @@ func quantileTile(name string, p bench.Percentiles) tile {
 // facts are the figures that have no plot.
 func facts(r *bench.Record) []tile {
 	p := r.Packets
-	all := []tile{}
+	var all []tile
 	for _, row := range []struct {
 		name  string
 		count uint64
@@ -155,6 +164,9 @@ func facts(r *bench.Record) []tile {
 		{"Out of order", p.Reordered, true}, {"Of another call", p.Foreign, true}, {"Not authentic", p.Unauthentic, true},
 		{"Clipped at the start of a call", p.Clipped, false},
 	} {
+		if p.Sent+p.Received == 0 {
+			break
+		}
 		all = append(all, tile{Name: row.name, Figure: grouped(row.count), Tone: warn(row.wrong && row.count > 0)})
 	}
 	if r.Tone != nil {
@@ -186,11 +198,7 @@ func (d distribution) view(r *bench.Record) spreadView {
 	p := d.of(r)
 	v := spreadView{Title: d.title, About: d.about, Count: grouped(p.Count)}
 	for _, q := range quantiles {
-		cell := "–"
-		if p.Count > 0 {
-			cell = decimal(milliseconds(q.of(p)))
-		}
-		v.Cells = append(v.Cells, cell)
+		v.Cells = append(v.Cells, decimal(milliseconds(q.of(p))))
 	}
 	return v
 }
@@ -203,7 +211,7 @@ func (p plot) view(all, rows []step) plotView {
 		v.Empty = p.empty
 		return v
 	}
-	if y := newScale(low, high, p.Unit == "ms"); y.log {
+	if y := newScale(low, high, p.times()); y.log {
 		v.Note = "The scale is logarithmic."
 	} else if high == 0 {
 		v.Note = "Zero throughout."

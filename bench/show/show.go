@@ -87,8 +87,10 @@ func judge(r *bench.Record) judgement {
 	case r.GeneratorBound:
 		return judgement{warning, "Not valid: the generator was the bottleneck",
 			"It could not keep to its own plan, so these figures are not the server's. Run it on a faster or idler machine, or with less load."}
+	case total(r) == 0 && len(r.Faults) > 0:
+		return judgement{bad, "No call was placed", faulty(r)}
 	case total(r) == 0:
-		return judgement{neutral, "No call was placed", first(r.Faults, "There is nothing to judge.")}
+		return judgement{neutral, "No call was placed", "There is nothing to judge."}
 	case lost > 0:
 		return judgement{bad, fmt.Sprintf("%d of %s missed", lost, counted(len(r.SLO), "objective")), faulty(r)}
 	case len(r.SLO) > 0 && len(r.Faults) > 0:
@@ -106,13 +108,6 @@ func faulty(r *bench.Record) string {
 		return "No other fault was seen."
 	}
 	return fmt.Sprintf("%s, the most frequent: %s.", counted(len(r.Faults), "kind")+" of fault", r.Faults[0])
-}
-
-func first(list []string, otherwise string) string {
-	if len(list) == 0 {
-		return otherwise
-	}
-	return list[0]
 }
 
 func missed(r *bench.Record) (n int) {

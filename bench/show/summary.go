@@ -1,9 +1,9 @@
 package show
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
-	"time"
 
 	"callseal/bench"
 )
@@ -22,11 +22,11 @@ func Summary(r *bench.Record) []string {
 }
 
 func calls(r *bench.Record) string {
-	text := r.Scenario
+	text := cmp.Or(r.Scenario, "A run")
 	if r.Target != "" {
 		text += " against " + redactURI(r.Target)
 	}
-	text = fmt.Sprintf("%s in %s: %s", strings.TrimSpace(text), r.Took.Round(100*time.Millisecond), counted(total(r), "call"))
+	text = fmt.Sprintf("%s in %s: %s", text, lasted(r.Took), counted(total(r), "call"))
 	for _, outcome := range outcomes(r) {
 		text += fmt.Sprintf(", %s %s", grouped(r.Calls[outcome]), outcome)
 	}
@@ -44,7 +44,7 @@ func load(r *bench.Record) string {
 func refused(r *bench.Record) string {
 	var parts []string
 	for _, c := range refusals(r.Codes, failures(r.Samples)) {
-		part := fmt.Sprintf("%s %s", grouped(c.Count), c.Name())
+		part := fmt.Sprintf("%s x %s", grouped(c.Count), c.Name())
 		switch {
 		case c.Failed == 0:
 			part += " (as planned)"

@@ -21,7 +21,7 @@ func (p plot) svg(all []step) template.HTML {
 	if !ok {
 		return ""
 	}
-	y := newScale(low, high, p.Unit == "ms")
+	y := newScale(low, high, p.times())
 	last := all[len(all)-1].at
 	x := timeScale(last)
 	var b strings.Builder
@@ -57,7 +57,7 @@ func coordinate(v float64) string {
 // path draws one line: a piece for every stretch without a gap, a dot for a
 // point alone.
 func (l line) path(index int, all []step, x, y scale) string {
-	var stroke, area strings.Builder
+	var stroke, area, dots strings.Builder
 	for _, piece := range l.pieces(all) {
 		for i, s := range piece {
 			letter := "L"
@@ -69,7 +69,7 @@ func (l line) path(index int, all []step, x, y scale) string {
 			fmt.Fprintf(&area, "%s%s %s", letter, px, py)
 		}
 		if len(piece) == 1 {
-			stroke.WriteString("h0") // its round ends are the dot
+			fmt.Fprintf(&dots, "M%s %sh0", coordinate(boxWidth*x.at(piece[0].at)), coordinate(plotHeight*(1-y.at(l.of(piece[0])))))
 		}
 		fmt.Fprintf(&area, "L%s %dL%s %dZ", coordinate(boxWidth*x.at(piece[len(piece)-1].at)), plotHeight, coordinate(boxWidth*x.at(piece[0].at)), plotHeight)
 	}
@@ -80,7 +80,11 @@ func (l line) path(index int, all []step, x, y scale) string {
 	if index == 0 && !y.log {
 		text = fmt.Sprintf(`<path class="area" d="%s"/>`, area.String())
 	}
-	return text + fmt.Sprintf(`<path class="line line%d" vector-effect="non-scaling-stroke" d="%s"/>`, index, stroke.String())
+	text += fmt.Sprintf(`<path class="line line%d" vector-effect="non-scaling-stroke" d="%s"/>`, index, stroke.String())
+	if dots.Len() > 0 { // a line without length, thick and with round ends
+		text += fmt.Sprintf(`<path class="line dot line%d" vector-effect="non-scaling-stroke" d="%s"/>`, index, dots.String())
+	}
+	return text
 }
 
 // pieces are the stretches without gaps.

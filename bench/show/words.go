@@ -89,6 +89,18 @@ func percent(v float64) string {
 	return decimal(v) + " %"
 }
 
+// lasted is how long a run took.
+func lasted(d time.Duration) string {
+	if d < time.Minute {
+		return fmt.Sprintf("%.1f s", d.Seconds())
+	}
+	text := d.Round(time.Second).String() // 1h2m3s
+	for _, letter := range []string{"h", "m"} {
+		text = strings.ReplaceAll(text, letter, letter+" ")
+	}
+	return strings.NewReplacer("h", " h", "m", " min", "s", " s").Replace(text)
+}
+
 // clock is a time as minutes and seconds.
 func clock(d time.Duration) string {
 	seconds := int(d.Round(time.Second).Seconds())

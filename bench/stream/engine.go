@@ -1,7 +1,7 @@
 // Package stream sends and judges the audio of thousands of calls: paced
 // packets of G.711 under SRTP, each with a stamp that says where it belongs.
 //
-// A few workers carry all streams. A worker wakes on a grid of 250 µs, sends
+// A few workers carry all streams. A worker wakes on a grid of 500 µs, sends
 // what is due and reads what has come; on Linux the kernel tells when that
 // arrived, so that reading late distorts nothing. It never slows because
 // something else does: when late, it sends all that is due and records how late

@@ -82,7 +82,7 @@ func (s socket) send(packet []byte, to *address) bool {
 type poller struct {
 	fd      int
 	events  []unix.EpollEvent
-	streams map[int32]*Stream
+	streams []*Stream // by descriptor
 	in      *inbox
 }
 
@@ -100,7 +100,7 @@ func newPoller() (poller, error) {
 	if err != nil {
 		return poller{}, err
 	}
-	p := poller{fd: fd, events: make([]unix.EpollEvent, maxEvents), streams: make(map[int32]*Stream), in: &inbox{}}
+	p := poller{fd: fd, events: make([]unix.EpollEvent, maxEvents), in: &inbox{}}
 	in := p.in
 	in.vector.Base = &in.packet[0]
 	in.vector.SetLen(len(in.packet))
@@ -114,7 +114,8 @@ func newPoller() (poller, error) {
 func (p *poller) close() { _ = unix.Close(p.fd) }
 
 func (p *poller) watch(_ *worker, s *Stream) error {
-	p.streams[int32(s.socket)] = s
+	p.streams = append(p.streams, make([]*Stream, max(0, int(s.socket)+1-len(p.streams)))...)
+	p.streams[s.socket] = s
 	return unix.EpollCtl(p.fd, unix.EPOLL_CTL_ADD, int(s.socket), &unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(s.socket)})
 }
 
@@ -122,7 +123,7 @@ func (p *poller) watch(_ *worker, s *Stream) error {
 func (p *poller) forget(_ *worker, s *Stream) {
 	for ahead := skew(); p.read(s, ahead); {
 	}
-	delete(p.streams, int32(s.socket))
+	p.streams[s.socket] = nil
 	s.socket.close()
 }
 

@@ -38,6 +38,8 @@ type Stream struct {
 	// The rest is owned by whoever holds worker.mu.
 	cfg    Config
 	halted bool
+	paused bool
+	former *srtp.Context // the key before; nil: there was none
 
 	number    uint64 // of the next packet
 	sequence  uint16 // RFC 3550, section 5.1
@@ -121,6 +123,9 @@ func (s *Stream) now() Counts {
 func (s *Stream) send(due int64) bool {
 	if s.halted || s.number >= s.cfg.Packets {
 		return false
+	}
+	if s.paused {
+		return true
 	}
 	w := s.worker
 	plain := w.plain[:]
@@ -207,7 +212,7 @@ func (s *Stream) open(wire []byte) (packet []byte, ok bool) {
 	packet = wire
 	if s.cfg.Unprotect != nil {
 		var err error
-		if packet, err = s.cfg.Unprotect.DecryptRTP(w.opened[:0], wire, &w.header); err != nil {
+		if packet, err = s.unseal(wire); err != nil {
 			return nil, false
 		}
 	}

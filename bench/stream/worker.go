@@ -11,7 +11,7 @@ import (
 // The grid: a stream sends in one slot of each round of 20 ms, so that a
 // thousand streams do not send at one moment.
 const (
-	step  = 250 * time.Microsecond
+	step  = 500 * time.Microsecond
 	slots = int(PacketTime / step)
 	// soon is how many slots a new stream may have to wait for its first
 	// packet, which would look like a clipped answer if it were all of them.
@@ -31,9 +31,9 @@ type worker struct {
 	closed  bool
 	live    map[*Stream]struct{}
 	ring    [slots][]*Stream
-	slot    int   // that is next
-	due     int64 // Clock of that slot
-	batches map[*Account]*batch
+	slot    int      // that is next
+	due     int64    // Clock of that slot
+	batches []*batch // one for each account
 
 	header rtp.Header // scratch of send and judge
 	plain  [12 + PayloadSize]byte
@@ -41,8 +41,21 @@ type worker struct {
 	opened [maxPacket]byte
 }
 
+// state is what a worker does between two rounds.
+type state uint8
+
+const (
+	busy    state = iota // nothing: the next one is due
+	resting              // sleeps until it is
+	idle                 // sleeps until there are streams
+	over                 // is closed
+)
+
 // batch is what a worker has measured for an account in one round.
-type batch struct{ latency, lateness []time.Duration }
+type batch struct {
+	account           *Account
+	latency, lateness []time.Duration
+}
 
 func newWorker() (*worker, error) {
 	poll, err := newPoller()
@@ -51,7 +64,7 @@ func newWorker() (*worker, error) {
 	}
 	w := &worker{
 		poll: poll, wake: make(chan struct{}, 1), ended: make(chan struct{}),
-		live: make(map[*Stream]struct{}), batches: make(map[*Account]*batch),
+		live: make(map[*Stream]struct{}),
 	}
 	go w.run() // ends with close
 	return w, nil
@@ -81,37 +94,40 @@ func (w *worker) run() {
 	defer close(w.ended)
 	runtime.LockOSThread() // for precise
 	precise()
-	for rest := true; ; {
-		if rest {
-			sleepUntil(w.due)
-		}
-		var idle, closed bool
-		if rest, idle, closed = w.round(); closed {
-			return
-		}
-		if idle {
+	for {
+		due, state := w.round()
+		switch state {
+		case busy:
+		case resting:
+			sleepUntil(due)
+		case idle:
 			<-w.wake
-			w.mu.Lock()
-			w.due = Clock()
-			w.mu.Unlock()
+		case over:
+			return
 		}
 	}
 }
 
-// round does what is due by now, one slot at most, and says whether there is
-// time to rest until the next one.
-func (w *worker) round() (rest, idle, closed bool) {
+// round does what is due by now, one slot at most, and says what to do next
+// and when the next slot is due.
+func (w *worker) round() (due int64, next state) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.closed || len(w.live) == 0 {
-		return false, len(w.live) == 0, w.closed
+	switch {
+	case w.closed:
+		return 0, over
+	case len(w.live) == 0:
+		return 0, idle
 	}
 	if Clock() >= w.due {
 		w.send()
 	}
 	more := w.poll.receive(w)
 	w.flush()
-	return !more && Clock() < w.due, false, false
+	if more || Clock() >= w.due {
+		return w.due, busy
+	}
+	return w.due, resting
 }
 
 // send lets each stream of the slot that is due send one packet, and drops
@@ -137,13 +153,13 @@ func (w *worker) send() {
 
 // flush hands over what the round has measured.
 func (w *worker) flush() {
-	for a, b := range w.batches {
+	for _, b := range w.batches {
 		if len(b.latency) > 0 {
-			a.sinks.Latency.RecordAll(b.latency)
+			b.account.sinks.Latency.RecordAll(b.latency)
 			b.latency = b.latency[:0]
 		}
 		if len(b.lateness) > 0 {
-			a.sinks.Lateness.RecordAll(b.lateness)
+			b.account.sinks.Lateness.RecordAll(b.lateness)
 			b.lateness = b.lateness[:0]
 		}
 	}
@@ -159,15 +175,24 @@ func (w *worker) enter(s *Stream) error {
 	if err := w.poll.watch(w, s); err != nil {
 		return err
 	}
-	b := w.batches[s.account]
-	if b == nil {
-		b = &batch{}
-		w.batches[s.account] = b
+	s.batch = w.batch(s.account)
+	if len(w.live) == 0 {
+		w.due = Clock() // the grid stood still
+		w.rouse()
 	}
-	s.batch = b
 	w.live[s] = struct{}{}
-	w.rouse()
 	return nil
+}
+
+func (w *worker) batch(a *Account) *batch {
+	for _, b := range w.batches {
+		if b.account == a {
+			return b
+		}
+	}
+	b := &batch{account: a}
+	w.batches = append(w.batches, b)
+	return b
 }
 
 // start puts the stream into the emptiest of the next slots.

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"time"
 
 	"github.com/emiago/sipgo/sip"
 )
@@ -31,7 +32,7 @@ func NewAnswerer(cfg Config, plans func(number string) (Plan, bool)) (*Answerer,
 	return a, nil
 }
 
-// Results are the calls that have ended so far.
+// Results are the calls that have ended so far; none where a Watcher has them.
 func (a *Answerer) Results() []Result {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -52,12 +53,15 @@ func (a *Answerer) invited(req *sip.Request, l *link) {
 	}
 	c := a.newCall(plan, Answering, l, d)
 	c.invite = req
-	if !a.enter(c) {
+	if !a.enter(c.id, c) {
 		return
 	}
 	a.working.Go(func() { // ends with the call; Close stops it
 		c.ring()
 		r := c.run(context.Background())
+		if a.cfg.Watch != nil {
+			return // it has them
+		}
 		a.mu.Lock()
 		a.results = append(a.results, r)
 		a.mu.Unlock()
@@ -73,7 +77,11 @@ func (c *call) say(status int, phrase string, body []byte) []byte {
 // ring is what every call begins with.
 func (c *call) ring() {
 	c.write(c.say(sip.StatusTrying, "Trying", nil))
-	c.write(c.say(sip.StatusRinging, "Ringing", nil))
+	if c.result.Early {
+		c.ringEarly()
+	} else {
+		c.write(c.say(sip.StatusRinging, "Ringing", nil))
+	}
 	wait := c.result.Ring
 	if c.result.Outcome == Cancelled {
 		wait += c.e.cfg.Timeout
@@ -84,7 +92,7 @@ func (c *call) ring() {
 // ringEnds is when the plan answers or refuses.
 func (c *call) ringEnds() {
 	switch c.result.Outcome {
-	case Answered:
+	case Answered, Dropped:
 		if err := c.accept(); err != nil {
 			c.fail(err)
 			c.refuse(sip.StatusNotAcceptableHere, "Not Acceptable Here")
@@ -92,7 +100,10 @@ func (c *call) ringEnds() {
 	case Busy:
 		c.result.Got = Busy
 		c.refuse(sip.StatusBusyHere, "Busy Here")
-	case Cancelled, Failed:
+	case Refused:
+		c.result.Got = Refused
+		c.refuse(c.result.Plan.Status, phrase(c.result.Plan.Status))
+	case Cancelled, Failed, Stopped:
 		c.fail(fmt.Errorf("%w: no CANCEL came", ErrTimeout))
 		c.refuse(sip.StatusTemporarilyUnavailable, "Temporarily Unavailable")
 	}
@@ -104,36 +115,79 @@ func (c *call) refuse(status int, phrase string) {
 	c.enter(refusing, c.e.cfg.Timeout)
 }
 
+// ringEarly says 183 with a description and talks at once. Where that cannot
+// be, the call just rings, and the answer fails.
+func (c *call) ringEarly() {
+	body, err := c.prepare()
+	if err != nil {
+		c.write(c.say(sip.StatusRinging, "Ringing", nil))
+		return
+	}
+	c.early = true
+	c.write(c.say(sip.StatusSessionInProgress, "Session Progress", body))
+	c.audio.Load().Start()
+}
+
 // accept sends 200 and begins to talk in the same moment.
 func (c *call) accept() error {
-	offered, err := readAudio(c.invite.Body())
+	body, err := c.prepare()
 	if err != nil {
 		return err
 	}
+	c.insist(c.say(sip.StatusOK, "OK", body), true)
+	c.result.Status, c.result.Phrase, c.result.Got = sip.StatusOK, "OK", c.result.Outcome
+	c.enter(accepting, c.e.cfg.Timeout)
+	if c.early {
+		c.audioEnd = time.Now().Add(c.result.Audio)
+	} else {
+		c.startAudio()
+	}
+	return nil
+}
+
+// prepare readies the audio, and gives the description that answers the offer.
+func (c *call) prepare() ([]byte, error) {
+	if c.early {
+		return c.own.describe(c.session)
+	}
+	offered, err := readAudio(c.invite.Body())
+	if err != nil {
+		return nil, err
+	}
 	if c.socket, err = c.e.studio.engine.Bind(c.link.local.Addr()); err != nil {
-		return err
+		return nil, err
 	}
 	own, theirs, err := answer(offered, c.socket.Local(), c.e.cfg.Suites)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	body, err := own.describe(c.session)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	var mine crypto
 	if len(own.Keys) > 0 {
 		mine = own.Keys[0]
 	}
 	c.own = own
-	if err := c.prepareAudio(offered, mine, theirs); err != nil {
-		return err
+	return body, c.prepareAudio(offered, mine, theirs)
+}
+
+// phrases of the refusals that carriers give (RFC 3261, section 21, RFC 8197,
+// RFC 8688).
+var phrases = map[int]string{
+	403: "Forbidden", 404: "Not Found", 408: "Request Timeout", 410: "Gone", 480: "Temporarily Unavailable",
+	484: "Address Incomplete", 486: "Busy Here", 488: "Not Acceptable Here", 500: "Server Internal Error",
+	501: "Not Implemented", 502: "Bad Gateway", 503: "Service Unavailable", 504: "Server Time-out",
+	600: "Busy Everywhere", 603: "Decline", 604: "Does Not Exist Anywhere", 606: "Not Acceptable",
+	607: "Unwanted", 608: "Rejected",
+}
+
+func phrase(status int) string {
+	if text, ok := phrases[status]; ok {
+		return text
 	}
-	c.insist(c.say(sip.StatusOK, "OK", body), true)
-	c.result.Status, c.result.Phrase, c.result.Got = sip.StatusOK, "OK", Answered
-	c.enter(accepting, c.e.cfg.Timeout)
-	c.startAudio()
-	return nil
+	return "Refused"
 }
 
 // acknowledged ends the wait for ACK.

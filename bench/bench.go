@@ -46,6 +46,9 @@ const (
 	Answered                 // 200, audio both ways, BYE
 	Busy                     // 486 by the answerer
 	Cancelled                // CANCEL by the caller while it rings
+	Refused                  // the plan's Status by the answerer
+	Dropped                  // 200, and then the caller's connection is cut
+	Stopped                  // ended early, from outside
 )
 
 // String is the name of the outcome in reports.
@@ -59,6 +62,12 @@ func (o Outcome) String() string {
 		return "busy"
 	case Cancelled:
 		return "cancelled"
+	case Refused:
+		return "refused"
+	case Dropped:
+		return "dropped"
+	case Stopped:
+		return "stopped"
 	}
 	return fmt.Sprintf("Outcome(%d)", uint8(o))
 }
@@ -68,10 +77,14 @@ func (o Outcome) String() string {
 type Plan struct {
 	ID      uint64        // stamped into every packet; unique in a run
 	Number  string        // user part of the request-URI
-	Outcome Outcome       // Answered, Busy or Cancelled
+	From    string        // user part of the caller's URI; "": the endpoint's
+	Outcome Outcome       // but Failed and Stopped
+	Status  int           // of the refusal, where Outcome is Refused
 	Ring    time.Duration // 180 to the answer, or to the CANCEL
+	Early   bool          // it rings with 183 and audio of the answerer
 	Audio   time.Duration // how long each end sends packets
 	EndedBy Party         // who sends BYE
+	Script  []Step        // what the caller changes in between
 
 	Pace     time.Duration // between two packets; 0: 20 ms
 	Sequence uint16        // of each end's first packet; 0: at random
@@ -88,7 +101,17 @@ type Result struct {
 	Setup   time.Duration // INVITE to the first 180; 0 when none came
 	Connect time.Duration // INVITE to 200; 0 when none came
 	Media   Media
-	Err     error // why Got is Failed
+	Changes []Change  // of the plan's Script, as far as it came
+	Over    time.Time // when the call ended, or was cut
+	Err     error     // why Got is Failed or Stopped
+}
+
+// Watcher follows the calls of an endpoint while they go on. The goroutines of
+// all calls call it, so it must not block.
+type Watcher interface {
+	Rang(p Plan, setup time.Duration)      // the caller saw the first 18x, or 200 without one
+	Connected(p Plan, began time.Duration) // the caller saw 200, so long after INVITE
+	Ended(r Result)
 }
 
 // OK tells whether the call went as planned.

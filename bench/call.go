@@ -2,6 +2,7 @@ package bench
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"sync"
@@ -71,13 +72,17 @@ type call struct {
 	began    time.Time
 	rang     bool // a provisional response came
 	socket   *stream.Port
-	own      audio  // what we offered or answered
-	session  uint64 // of our SDP
-	ack      []byte // of the 2xx, to be repeated
-	last     []byte // last response to the INVITE, to be repeated
+	own      audio   // what we offered or answered
+	session  uint64  // of our SDP
+	ack      []byte  // of the 2xx, to be repeated
+	reack    []byte  // of the last re-INVITE's 2xx, to be repeated
+	change   *change // nil: no re-INVITE is under way
+	early    bool    // the audio began before the answer
+	last     []byte  // last response to the INVITE, to be repeated
 	audioEnd time.Time
 
 	alarm   *time.Timer // what it means depends on the state
+	cue     *time.Timer // the next step of the script
 	again   *time.Timer // repeats message
 	message []byte      // nil: nothing to repeat
 	wait    time.Duration
@@ -88,9 +93,11 @@ func (e *Endpoint) newCall(plan Plan, party Party, l *link, d dialog) *call {
 		e: e, id: d.id, dialog: d, link: l, began: time.Now(), session: uint64(rand.Uint32()),
 		inbox: make(chan incoming, 64), halted: make(chan struct{}),
 		alarm: time.NewTimer(time.Hour), again: time.NewTimer(time.Hour),
+		cue:    time.NewTimer(time.Hour),
 		result: Result{Plan: plan, Party: party},
 	}
 	c.again.Stop()
+	c.cue.Stop()
 	return c
 }
 
@@ -118,6 +125,8 @@ func (c *call) run(ctx context.Context) Result {
 			c.timeout()
 		case <-c.again.C:
 			c.repeat()
+		case <-c.cue.C:
+			c.move()
 		case <-c.link.lost:
 			c.fail(c.link.err)
 			c.state = over
@@ -131,12 +140,19 @@ func (c *call) run(ctx context.Context) Result {
 	}
 	c.alarm.Stop()
 	c.again.Stop()
+	c.cue.Stop()
+	if c.result.Over.IsZero() {
+		c.result.Over = time.Now()
+	}
 	if s := c.audio.Load(); s != nil {
 		c.result.Media = s.close()
 	} else if c.socket != nil {
 		c.socket.Close()
 	}
-	c.e.leave(c)
+	c.e.leave(c.id)
+	if w := c.e.cfg.Watch; w != nil {
+		w.Ended(c.result)
+	}
 	return c.result
 }
 
@@ -145,6 +161,9 @@ func (c *call) fail(err error) {
 	if c.result.Err == nil {
 		c.result.Err = err
 		c.result.Got = Failed
+		if errors.Is(err, ErrStopped) {
+			c.result.Got = Stopped
+		}
 	}
 }
 
@@ -214,7 +233,11 @@ func (c *call) timeout() {
 		c.fail(fmt.Errorf("%w: no ACK to 200", ErrTimeout))
 		c.bye()
 	case up:
-		if c.result.EndedBy != c.result.Party {
+		switch {
+		case c.result.Outcome == Dropped && c.result.Party == Calling:
+			c.cut()
+			return
+		case c.result.EndedBy != c.result.Party || c.result.Outcome == Dropped:
 			c.fail(ErrNoBye)
 		}
 		c.bye()
@@ -266,10 +289,27 @@ func (c *call) startAudio() {
 // goUp waits for the end of the audio, and then for the BYE.
 func (c *call) goUp() {
 	left := time.Until(c.audioEnd) + settleTime
-	if c.result.EndedBy != c.result.Party {
+	switch {
+	case c.result.Outcome == Dropped && c.result.Party == Calling:
+		left = time.Until(c.audioEnd) / 2
+	case c.result.Outcome == Dropped || c.result.EndedBy != c.result.Party:
 		left += grace
 	}
 	c.enter(up, left)
+	c.rehearse()
+}
+
+// cut ends the connection in the middle of the call. That the server says BYE
+// to the other end is the answerer's to judge.
+func (c *call) cut() {
+	c.result.Over = time.Now()
+	c.result.Got = Dropped
+	c.state = over
+	if c.link.stream == nil {
+		c.fail(fmt.Errorf("%w: udp has no connection that could be cut", ErrTarget))
+		return
+	}
+	_ = c.link.stream.Close()
 }
 
 // bye hangs up.
@@ -277,6 +317,8 @@ func (c *call) bye() {
 	if s := c.audio.Load(); s != nil {
 		s.Halt()
 	}
+	c.cue.Stop()
+	c.change = nil
 	c.dialog.cseq++
 	req := c.dialog.request(sip.BYE, c.dialog.cseq, branch(), c.link)
 	c.insist([]byte(req.String()), false)
@@ -306,7 +348,7 @@ func (c *call) reply(req *sip.Request, l *link, status int, phrase string, body 
 }
 
 // reinvite repeats the last response to the same INVITE, and answers a new
-// one with an unchanged description.
+// one.
 func (c *call) reinvite(req *sip.Request, l *link) {
 	if c.result.Party == Answering && req.CSeq().SeqNo == c.invite.CSeq().SeqNo {
 		if err := l.write(c.last); err != nil {
@@ -314,12 +356,7 @@ func (c *call) reinvite(req *sip.Request, l *link) {
 		}
 		return
 	}
-	body, err := c.own.describe(c.session)
-	if err != nil {
-		c.reply(req, l, sip.StatusInternalServerError, "Bench Error", nil)
-		return
-	}
-	c.reply(req, l, sip.StatusOK, "OK", body)
+	c.reinvited(req, l)
 }
 
 // hungUp ends the call when the other side says BYE.
@@ -331,7 +368,9 @@ func (c *call) hungUp(req *sip.Request, l *link) {
 	switch c.state {
 	case leaving: // both at once: our own BYE is answered, too
 	case up, accepting:
-		if left := time.Until(c.audioEnd); left > 0 {
+		if c.result.Outcome == Dropped {
+			c.result.Got = Dropped
+		} else if left := time.Until(c.audioEnd); left > 0 {
 			c.fail(fmt.Errorf("%w: %v too early", ErrHungUp, left.Round(time.Millisecond)))
 		}
 		c.state = over

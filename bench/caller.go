@@ -31,9 +31,9 @@ func NewCaller(ctx context.Context, cfg Config, target Target) (*Caller, error) 
 // Place makes one call and returns when it is over. When ctx ends, the call
 // is cancelled or hung up.
 func (a *Caller) Place(ctx context.Context, plan Plan) Result {
-	c := a.newCall(plan, Calling, a.link, a.callingDialog(a.link, plan.Number, a.target))
-	if !a.enter(c) {
-		return Result{Plan: plan, Err: ErrStopped}
+	c := a.newCall(plan, Calling, a.link, a.callingDialog(a.link, plan, a.target))
+	if !a.enter(c.id, c) {
+		return Result{Plan: plan, Got: Stopped, Err: ErrStopped}
 	}
 	if err := c.sendInvite(); err != nil {
 		c.fail(err)
@@ -89,8 +89,11 @@ func (c *call) cancel() {
 func (c *call) response(res *sip.Response, at time.Time) {
 	switch res.CSeq().MethodName {
 	case sip.INVITE:
-		if c.result.Party == Calling && res.CSeq().SeqNo == c.invite.CSeq().SeqNo {
+		switch {
+		case c.result.Party == Calling && res.CSeq().SeqNo == c.invite.CSeq().SeqNo:
 			c.inviteResponse(res, at)
+		default:
+			c.changed(res, at)
 		}
 	case sip.CANCEL:
 		if c.state == cancelling && !res.IsProvisional() {
@@ -126,14 +129,34 @@ func (c *call) provisional(res *sip.Response, at time.Time) {
 		c.cancel()
 		return
 	}
-	if res.StatusCode <= sip.StatusTrying || c.result.Setup != 0 {
+	if res.StatusCode <= sip.StatusTrying {
+		return
+	}
+	c.hearEarly(res)
+	if c.result.Setup != 0 {
 		return
 	}
 	c.result.Setup = at.Sub(c.began)
+	if w := c.e.cfg.Watch; w != nil {
+		w.Rang(c.result.Plan, c.result.Setup)
+	}
 	if c.result.Outcome == Cancelled {
 		c.alarm.Reset(c.result.Ring)
 	} else {
 		c.alarm.Reset(c.result.Ring + c.e.cfg.Timeout)
+	}
+}
+
+// hearEarly receives the audio that a provisional response describes (RFC
+// 3960, section 3). We send none of ours before the answer.
+func (c *call) hearEarly(res *sip.Response) {
+	if c.early || len(res.Body()) == 0 || !c.result.Early {
+		return
+	}
+	c.early = true
+	if err := c.hear(res.Body()); err != nil {
+		c.fail(err)
+		c.cancel()
 	}
 }
 
@@ -146,6 +169,12 @@ func (c *call) answered(res *sip.Response, at time.Time) {
 	glare := c.state == cancelling
 	c.hush()
 	c.result.Status, c.result.Phrase, c.result.Connect = res.StatusCode, res.Reason, at.Sub(c.began)
+	if w := c.e.cfg.Watch; w != nil {
+		if c.result.Setup == 0 {
+			w.Rang(c.result.Plan, c.result.Connect)
+		}
+		w.Connected(c.result.Plan, c.result.Connect)
+	}
 	err := c.dialog.confirm(res)
 	c.ack = []byte(c.dialog.request(sip.ACK, c.invite.CSeq().SeqNo, branch(), c.link).String())
 	c.write(c.ack)
@@ -166,8 +195,20 @@ func (c *call) answered(res *sip.Response, at time.Time) {
 	c.goUp()
 }
 
-// talk begins the audio that the answer describes.
+// talk begins the audio that the answer describes. Where it has begun early the
+// description is the same one (RFC 6337, section 3.1.1).
 func (c *call) talk(body []byte) error {
+	if !c.early {
+		if err := c.hear(body); err != nil {
+			return err
+		}
+	}
+	c.startAudio()
+	return nil
+}
+
+// hear readies the audio that a description describes, and receives.
+func (c *call) hear(body []byte) error {
 	remote, err := readAudio(body)
 	if err != nil {
 		return err
@@ -176,11 +217,7 @@ func (c *call) talk(body []byte) error {
 	if err != nil {
 		return err
 	}
-	if err := c.prepareAudio(remote, mine, theirs); err != nil {
-		return err
-	}
-	c.startAudio()
-	return nil
+	return c.prepareAudio(remote, mine, theirs)
 }
 
 // refused takes a final response that is no answer.
@@ -195,6 +232,8 @@ func (c *call) refused(res *sip.Response) {
 	switch {
 	case res.StatusCode == sip.StatusBusyHere && c.result.Err == nil:
 		c.result.Got = Busy
+	case c.result.Outcome == Refused && res.StatusCode == c.result.Plan.Status && c.result.Err == nil:
+		c.result.Got = Refused
 	case res.StatusCode == sip.StatusRequestTerminated && c.state == cancelling && c.result.Err == nil:
 		c.result.Got = Cancelled
 	default:

@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -20,6 +21,9 @@ type audio struct {
 	Addr    netip.AddrPort
 	Profile string
 	Keys    []crypto // in an answer at most one
+
+	Direction string // "": sendrecv
+	Version   uint64 // how often the description has changed (RFC 3264, section 8)
 }
 
 // describe writes an offer or an answer with one PCMU stream.
@@ -42,10 +46,10 @@ func (a audio) describe(session uint64) ([]byte, error) {
 	}
 	m.WithValueAttribute("rtpmap", payloadPCMU+" PCMU/8000")
 	m.WithValueAttribute("ptime", "20")
-	m.WithPropertyAttribute("sendrecv")
+	m.WithPropertyAttribute(cmp.Or(a.Direction, sendrecv))
 	s := &psdp.SessionDescription{
 		Origin: psdp.Origin{
-			Username: "-", SessionID: session, SessionVersion: 1,
+			Username: "-", SessionID: session, SessionVersion: 1 + a.Version,
 			NetworkType: "IN", AddressType: family, UnicastAddress: host,
 		},
 		SessionName:           "-",
@@ -81,7 +85,11 @@ func readAudio(body []byte) (audio, error) {
 		Addr:    netip.AddrPortFrom(host, uint16(m.MediaName.Port.Value)),
 		Profile: strings.Join(m.MediaName.Protos, "/"),
 	}
-	for _, attr := range m.Attributes {
+	for _, attr := range slices.Concat(s.Attributes, m.Attributes) {
+		switch attr.Key {
+		case sendrecv, sendonly, recvonly, inactive:
+			a.Direction = attr.Key // the stream's own, if it has one, is the last
+		}
 		if attr.Key != "crypto" {
 			continue
 		}

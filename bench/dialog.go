@@ -41,8 +41,11 @@ func (e *Endpoint) contactOn(l *link) sip.Uri {
 }
 
 // callingDialog begins the dialog of a call that we place.
-func (e *Endpoint) callingDialog(l *link, number string, target Target) dialog {
-	contact := e.contactOn(l)
+func (e *Endpoint) callingDialog(l *link, plan Plan, target Target) dialog {
+	contact, number := e.contactOn(l), plan.Number
+	if plan.From != "" {
+		contact.User = plan.From
+	}
 	d := dialog{
 		id: token() + token(), contact: contact, target: target.uri(number),
 		local:  sip.FromHeader{Address: contact, Params: sip.NewParams()},

@@ -17,7 +17,7 @@ type Direct struct {
 	addr    [2]netip.Addr // of the ends
 	suites  [2]Suite      // 0: plain RTP
 	engine  *stream.Engine
-	studios [2]*studio
+	studios [2]*Studio
 
 	mu    sync.Mutex
 	calls map[uint64][2]*voice
@@ -28,7 +28,7 @@ func NewDirect(r relay.Relay, addr [2]netip.Addr, suites [2]Suite, ledger *Ledge
 	engine := stream.New(0)
 	return &Direct{
 		relay: r, addr: addr, suites: suites, engine: engine,
-		studios: [2]*studio{newStudio(engine, ledger, latency), newStudio(engine, ledger, latency)},
+		studios: [2]*Studio{newStudio(engine, ledger, latency), newStudio(engine, ledger, latency)},
 		calls:   map[uint64][2]*voice{},
 	}
 }

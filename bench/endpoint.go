@@ -31,9 +31,11 @@ type Config struct {
 	ServerName  string           // to verify instead of the target's host
 	MaxTLS      uint16           // highest TLS version; 0: the newest
 
-	Engine  *stream.Engine // of the audio; default one of its own, with one worker
+	Studio  *Studio        // of the audio, shared with others; default one of its own
+	Engine  *stream.Engine // of its own studio; default one of its own, with one worker
 	Ledger  *Ledger        // may be nil
 	Latency *Latency       // of received packets; default one of its own
+	Watch   Watcher        // of its calls; may be nil
 	Timeout time.Duration  // for an answer of the server; default 5 s
 	Log     *slog.Logger   // default: silent
 }
@@ -59,7 +61,7 @@ func (c Config) withDefaults() Config {
 type Endpoint struct {
 	cfg    Config
 	parser *sip.Parser
-	studio *studio
+	studio *Studio
 	meter  meter
 	accept func(*sip.Request, *link) // a new INVITE; set before listen
 
@@ -68,7 +70,7 @@ type Endpoint struct {
 
 	mu     sync.Mutex
 	closed bool
-	calls  map[string]*call // by Call-ID
+	calls  map[string]inbox // by Call-ID
 	links  map[*link]struct{}
 	suite  Suite // of a call that talks or did
 	tls    string
@@ -83,9 +85,11 @@ type Endpoint struct {
 func newEndpoint(cfg Config) *Endpoint {
 	e := &Endpoint{
 		cfg: cfg.withDefaults(), parser: sip.NewParser(),
-		calls: make(map[string]*call), links: make(map[*link]struct{}),
+		calls: make(map[string]inbox), links: make(map[*link]struct{}),
 	}
-	e.studio = newStudio(e.cfg.Engine, e.cfg.Ledger, e.cfg.Latency)
+	if e.studio = e.cfg.Studio; e.studio == nil {
+		e.studio = newStudio(e.cfg.Engine, e.cfg.Ledger, e.cfg.Latency)
+	}
 	e.open, e.shut = context.WithCancel(context.Background())
 	return e
 }
@@ -347,22 +351,29 @@ func (e *Endpoint) reply(req *sip.Request, l *link, status int, phrase string) {
 	}
 }
 
-// enter registers a call; false when the endpoint is closed.
-func (e *Endpoint) enter(c *call) bool {
+// inbox is what the messages of one Call-ID are for: a call or an errand.
+type inbox interface {
+	post(incoming)
+	stop()
+}
+
+// enter registers what waits for the messages of a Call-ID; false when the
+// endpoint is closed.
+func (e *Endpoint) enter(id string, i inbox) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.closed {
 		return false
 	}
-	e.calls[c.id] = c
+	e.calls[id] = i
 	return true
 }
 
-// leave takes a call off.
-func (e *Endpoint) leave(c *call) {
+// leave takes it off.
+func (e *Endpoint) leave(id string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	delete(e.calls, c.id)
+	delete(e.calls, id)
 }
 
 // speaks notes what the audio is sealed with.
@@ -413,7 +424,7 @@ func (e *Endpoint) Close() {
 	for l := range e.links {
 		links = append(links, l)
 	}
-	calls := make([]*call, 0, len(e.calls))
+	calls := make([]inbox, 0, len(e.calls))
 	for _, c := range e.calls {
 		calls = append(calls, c)
 	}

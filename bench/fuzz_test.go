@@ -51,7 +51,7 @@ func FuzzReadAudio(f *testing.F) {
 func FuzzReadMessage(f *testing.F) {
 	e := &Endpoint{cfg: Config{User: "u"}}
 	l := &link{proto: TCP, local: loopback}
-	d := e.callingDialog(l, "1", Target{Proto: TCP, Host: "h", Port: 1})
+	d := e.callingDialog(l, Plan{Number: "1"}, Target{Proto: TCP, Host: "h", Port: 1})
 	f.Add([]byte(d.request(sip.INVITE, 1, branch(), l).String()))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		m, err := readMessage(bufio.NewReaderSize(bytes.NewReader(text), maxLine), sip.NewParser())

@@ -10,13 +10,18 @@ import (
 // Latency collects durations from 1 µs to 60 s with three digits. It may be
 // used by many goroutines.
 type Latency struct {
-	mu sync.Mutex
-	h  *hdrhistogram.Histogram
+	mu  sync.Mutex
+	h   *hdrhistogram.Histogram
+	lap *hdrhistogram.Histogram // since the last Lap; nil until the first one
 }
 
 // NewLatency makes an empty one.
 func NewLatency() *Latency {
-	return &Latency{h: hdrhistogram.New(1, int64(time.Minute/time.Microsecond), 3)}
+	return &Latency{h: newHistogram()}
+}
+
+func newHistogram() *hdrhistogram.Histogram {
+	return hdrhistogram.New(1, int64(time.Minute/time.Microsecond), 3)
 }
 
 // Record adds one duration; those out of range count as the bound.
@@ -29,6 +34,9 @@ func (l *Latency) RecordAll(ds []time.Duration) {
 	for _, d := range ds {
 		us := min(max(int64(d/time.Microsecond), 1), int64(time.Minute/time.Microsecond))
 		_ = l.h.RecordValue(us) // clamped: cannot fail
+		if l.lap != nil {
+			_ = l.lap.RecordValue(us)
+		}
 	}
 }
 
@@ -42,13 +50,34 @@ type Quantiles struct {
 func (l *Latency) Quantiles() Quantiles {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	return quantiles(l.h)
+}
+
+// Lap summarises what was recorded since the last Lap. The first Lap knows
+// nothing and begins the first one.
+func (l *Latency) Lap() Quantiles {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.lap == nil {
+		l.lap = newHistogram()
+		return Quantiles{}
+	}
+	q := quantiles(l.lap)
+	l.lap.Reset()
+	return q
+}
+
+func quantiles(h *hdrhistogram.Histogram) Quantiles {
+	if h.TotalCount() == 0 {
+		return Quantiles{}
+	}
 	at := func(q float64) time.Duration {
-		return time.Duration(l.h.ValueAtQuantile(q)) * time.Microsecond
+		return time.Duration(h.ValueAtQuantile(q)) * time.Microsecond
 	}
 	return Quantiles{
-		Count: l.h.TotalCount(),
+		Count: h.TotalCount(),
 		P50:   at(50), P90: at(90), P99: at(99), P999: at(99.9),
-		Max: time.Duration(l.h.Max()) * time.Microsecond,
+		Max: time.Duration(h.Max()) * time.Microsecond,
 	}
 }
 

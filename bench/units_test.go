@@ -140,7 +140,7 @@ func TestSettle(t *testing.T) {
 func TestReadMessage(t *testing.T) {
 	e := &Endpoint{cfg: Config{User: "u"}}
 	l := &link{proto: TCP, local: netip.MustParseAddrPort("127.0.0.1:5060")}
-	d := e.callingDialog(l, "1", Target{Proto: TCP, Host: "h", Port: 1})
+	d := e.callingDialog(l, Plan{Number: "1"}, Target{Proto: TCP, Host: "h", Port: 1})
 	req := d.request(sip.OPTIONS, 1, branch(), l)
 	req.SetBody([]byte("body"))
 	whole := "\r\n\r\n" + req.String() + req.String()

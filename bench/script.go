@@ -1,0 +1,229 @@
+package bench
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/emiago/sipgo/sip"
+)
+
+// Move is what a re-INVITE changes (RFC 3261, section 14).
+type Move uint8
+
+// The moves.
+const (
+	Refresh Move = iota // nothing: the same description again, the same key
+	Hold                // the caller goes on, the answerer is silent (RFC 3264, section 8.4)
+	Resume              // both talk
+	Rekey               // new SRTP keys both ways (RFC 4568, section 7.1.4)
+)
+
+// String is the move's name in scenario files and reports.
+func (m Move) String() string {
+	switch m {
+	case Refresh:
+		return "refresh"
+	case Hold:
+		return "hold"
+	case Resume:
+		return "resume"
+	case Rekey:
+		return "rekey"
+	}
+	return fmt.Sprintf("Move(%d)", uint8(m))
+}
+
+// Step is one move of a call's script.
+type Step struct {
+	After time.Duration // since the answer, or the step before
+	Move  Move
+}
+
+// Change is how a step went.
+type Change struct {
+	Move   Move
+	Status int           // final code of the re-INVITE; 0: none came
+	Took   time.Duration // until it came
+}
+
+// Attributes of RFC 8866, section 6.7.
+const (
+	sendrecv = "sendrecv"
+	sendonly = "sendonly"
+	recvonly = "recvonly"
+	inactive = "inactive"
+)
+
+// mirrored is the direction of an answer to an offer (RFC 3264, section 6.1).
+func mirrored(direction string) string {
+	switch direction {
+	case sendonly:
+		return recvonly
+	case recvonly:
+		return sendonly
+	case inactive:
+		return inactive
+	}
+	return sendrecv
+}
+
+// rehearse sets the alarm for the next step of the caller's script.
+func (c *call) rehearse() {
+	if c.result.Party == Calling && len(c.result.Changes) < len(c.result.Script) {
+		c.cue.Reset(c.result.Script[len(c.result.Changes)].After)
+	}
+}
+
+// move sends the re-INVITE of the next step.
+func (c *call) move() {
+	if c.state != up || c.change != nil {
+		return
+	}
+	step := c.result.Script[len(c.result.Changes)]
+	next := c.own
+	next.Version++
+	switch step.Move {
+	case Refresh:
+	case Hold:
+		next.Direction = sendonly
+	case Resume:
+		next.Direction = sendrecv
+	case Rekey:
+		fresh, err := offer(next.Addr, c.e.cfg.Suites)
+		if err != nil {
+			c.fail(err)
+			return
+		}
+		next.Keys = fresh.Keys
+	}
+	body, err := next.describe(c.session)
+	if err != nil {
+		c.fail(err)
+		return
+	}
+	c.dialog.cseq++
+	req := c.dialog.request(sip.INVITE, c.dialog.cseq, branch(), c.link)
+	req.AppendHeader(sip.NewHeader("Content-Type", "application/sdp"))
+	req.SetBody(body)
+	c.change = &change{request: req, offered: next, move: step.Move, began: time.Now()}
+	c.insist([]byte(req.String()), false)
+}
+
+// change is a re-INVITE under way.
+type change struct {
+	request *sip.Request
+	offered audio
+	move    Move
+	began   time.Time
+}
+
+// changed takes the final response to a re-INVITE. One that is refused leaves
+// the call as it was (RFC 3261, section 14.1).
+func (c *call) changed(res *sip.Response, at time.Time) {
+	if c.change == nil || res.CSeq().SeqNo != c.change.request.CSeq().SeqNo {
+		if c.reack != nil && res.IsSuccess() { // repeated
+			c.write(c.reack)
+		}
+		return
+	}
+	if res.IsProvisional() {
+		c.hush()
+		return
+	}
+	made := *c.change
+	c.change = nil
+	c.hush()
+	c.result.Changes = append(c.result.Changes, Change{made.move, res.StatusCode, at.Sub(made.began)})
+	defer c.rehearse()
+	if !res.IsSuccess() {
+		// RFC 3261, section 17.1.1.3: same branch.
+		b, _ := made.request.Via().Params.Get("branch")
+		c.write([]byte(c.dialog.request(sip.ACK, made.request.CSeq().SeqNo, b, c.link).String()))
+		c.fail(fmt.Errorf("%w: re-INVITE to %v was answered %d %s", ErrStatus, made.move, res.StatusCode, res.Reason))
+		return
+	}
+	if res.Contact() != nil {
+		c.dialog.target = res.Contact().Address // section 12.2.1.2: it may move
+	}
+	c.reack = []byte(c.dialog.request(sip.ACK, made.request.CSeq().SeqNo, branch(), c.link).String())
+	c.write(c.reack)
+	if err := c.adopt(made.offered, res.Body()); err != nil {
+		c.fail(fmt.Errorf("re-INVITE to %v: %w", made.move, err))
+	}
+}
+
+// adopt talks on as offer and answer say now.
+func (c *call) adopt(offered audio, answer []byte) error {
+	remote, err := readAudio(answer)
+	if err != nil {
+		return err
+	}
+	mine, theirs, err := settle(offered, remote)
+	if err != nil {
+		return err
+	}
+	c.own = offered
+	return c.retune(remote, mine, theirs)
+}
+
+// retune changes the keys and the direction of the audio that runs.
+func (c *call) retune(remote audio, mine, theirs crypto) error {
+	v := c.audio.Load()
+	if v == nil {
+		return fmt.Errorf("%w: there is no audio to change", ErrMedia)
+	}
+	if err := v.rekey(mine, theirs); err != nil {
+		return err
+	}
+	v.Pause(remote.Direction == sendonly || remote.Direction == inactive)
+	return nil
+}
+
+// reinvited answers a re-INVITE (RFC 3264, section 8): a key that is offered
+// anew gets a new one of ours, an old one keeps its own.
+func (c *call) reinvited(req *sip.Request, l *link) {
+	refuse := func(status int, phrase string) { c.reply(req, l, status, phrase, nil) }
+	if len(req.Body()) == 0 { // an offer is asked for: ours is what it was
+		c.describeAgain(req, l, c.own)
+		return
+	}
+	offered, err := readAudio(req.Body())
+	if err != nil {
+		refuse(sip.StatusNotAcceptableHere, "Not Acceptable Here")
+		return
+	}
+	next, theirs, err := answer(offered, c.own.Addr, c.e.cfg.Suites)
+	if err != nil {
+		refuse(sip.StatusNotAcceptableHere, "Not Acceptable Here")
+		return
+	}
+	v := c.audio.Load()
+	if v == nil {
+		refuse(sip.StatusRequestPending, "Request Pending") // RFC 3261, section 14.2
+		return
+	}
+	mine := crypto{}
+	if len(next.Keys) > 0 {
+		if v.hears(theirs) {
+			next.Keys[0].Key = v.mine.Key
+		}
+		mine = next.Keys[0]
+	}
+	next.Version, next.Direction = c.own.Version+1, mirrored(offered.Direction)
+	c.own = next
+	if err := c.retune(offered, mine, theirs); err != nil {
+		c.fail(err)
+		refuse(sip.StatusInternalServerError, "Bench Error")
+		return
+	}
+	c.describeAgain(req, l, next)
+}
+
+func (c *call) describeAgain(req *sip.Request, l *link, own audio) {
+	body, err := own.describe(c.session)
+	if err != nil {
+		c.reply(req, l, sip.StatusInternalServerError, "Bench Error", nil)
+		return
+	}
+	c.reply(req, l, sip.StatusOK, "OK", body)
+}

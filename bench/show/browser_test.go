@@ -66,8 +66,8 @@ addEventListener("load", () => {
   const plots = [...doc.querySelectorAll("svg[role=img]")].map(svg => ({
     title: svg.querySelector("title").textContent,
     width: svg.getBoundingClientRect().width,
-    drawn: Math.max(...[...svg.querySelectorAll(".line, rect")].map(e => e.getBoundingClientRect().width)),
-    color: getComputedStyle(svg.querySelector(".line, rect")).stroke + getComputedStyle(svg.querySelector(".line, rect")).fill,
+    drawn: Math.max(0, ...[...svg.querySelectorAll(".line, rect")].map(e => e.getBoundingClientRect().width)),
+    color: [...svg.querySelectorAll(".line, rect")].map(e => getComputedStyle(e).stroke + getComputedStyle(e).fill).join(),
   }));
   document.getElementById("measured").textContent = JSON.stringify({
     width, scroll: doc.scrollingElement.scrollWidth, outside, overlaps, plots,

@@ -21,7 +21,7 @@ func noEnvironment(string) string { return "" }
 // another, and its end.
 func play(r *bench.Record, from, to int) string {
 	var out bytes.Buffer
-	s := NewScreen(Open(&out, noEnvironment), r.Scenario, 0)
+	s := NewScreen(Open(&out, noEnvironment), r.Scenario, r.Target, 0)
 	s.Begin()
 	for _, sample := range r.Samples[from:to] {
 		s.Sample(sample)
@@ -33,7 +33,7 @@ func play(r *bench.Record, from, to int) string {
 // frame shows a run in a terminal and keeps the frame after the last of the
 // samples.
 func frame(r *bench.Record, samples, width int, color bool) string {
-	s := NewScreen(&Terminal{out: &bytes.Buffer{}, size: func() (int, int) { return width, 24 }, color: color}, r.Scenario, busyPlanned)
+	s := NewScreen(&Terminal{out: &bytes.Buffer{}, size: func() (int, int) { return width, 24 }, color: color}, r.Scenario, r.Target, busyPlanned)
 	for _, sample := range r.Samples[:samples] {
 		s.Sample(sample)
 	}

@@ -1,6 +1,7 @@
 package show
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"strings"
@@ -31,10 +32,19 @@ type sums struct {
 // maxHistory bounds what a long run keeps; no terminal is wider.
 const maxHistory = 1000
 
-// NewScreen shows a run that is to last as long as planned; 0 is that nobody
-// knows. The title says what runs, against whom.
-func NewScreen(t *Terminal, title string, planned time.Duration) *Screen {
-	return &Screen{terminal: t, title: title, planned: planned, history: map[string][]float64{}, codes: map[int]int{}}
+// NewScreen shows a run of a scenario that is to last as long as planned; 0 is
+// that nobody knows. The target may be "".
+func NewScreen(t *Terminal, scenario, target string, planned time.Duration) *Screen {
+	return &Screen{terminal: t, title: title(scenario, target), planned: planned, history: map[string][]float64{}, codes: map[int]int{}}
+}
+
+// title is what runs, against whom.
+func title(scenario, target string) string {
+	text := cmp.Or(scenario, "A run")
+	if target != "" {
+		text += " against " + redactURI(target)
+	}
+	return text
 }
 
 // Begin says what runs.
@@ -166,7 +176,7 @@ func (s *Screen) frame() []string {
 	now := s.last
 	width, _ := s.terminal.size()
 	lines := []string{s.progress(width), ""}
-	row := func(label, history string, tone style, format string, args ...any) {
+	row := func(label, history string, tone Style, format string, args ...any) {
 		figures := fmt.Sprintf(format, args...)
 		pad := strings.Repeat(" ", max(1, figureWidth-len([]rune(figures))))
 		line := fmt.Sprintf("  %-*s%s", labelWidth, label, s.terminal.Paint(tone, figures))
@@ -189,7 +199,7 @@ func (s *Screen) frame() []string {
 	return append(lines, s.byCode()...)
 }
 
-func alarm(on bool) style {
+func alarm(on bool) Style {
 	if on {
 		return Red
 	}

@@ -62,7 +62,7 @@ func (t tone) String() string {
 	return fmt.Sprintf("tone(%d)", uint8(t))
 }
 
-func (t tone) style() style {
+func (t tone) style() Style {
 	switch t {
 	case good:
 		return Green

@@ -1,7 +1,6 @@
 package show
 
 import (
-	"cmp"
 	"fmt"
 	"strings"
 
@@ -22,11 +21,7 @@ func Summary(r *bench.Record) []string {
 }
 
 func calls(r *bench.Record) string {
-	text := cmp.Or(r.Scenario, "A run")
-	if r.Target != "" {
-		text += " against " + redactURI(r.Target)
-	}
-	text = fmt.Sprintf("%s in %s: %s", text, lasted(r.Took), counted(total(r), "call"))
+	text := fmt.Sprintf("%s in %s: %s", title(r.Scenario, r.Target), lasted(r.Took), counted(total(r), "call"))
 	for _, outcome := range outcomes(r) {
 		text += fmt.Sprintf(", %s %s", grouped(r.Calls[outcome]), outcome)
 	}

@@ -9,16 +9,16 @@ import (
 	"golang.org/x/term"
 )
 
-// style is how text stands out (ECMA-48, SGR).
-type style string
+// Style is how text stands out (ECMA-48, SGR).
+type Style string
 
 // The few styles in use.
 const (
-	Bold   style = "1"
-	Faint  style = "2"
-	Red    style = "31"
-	Green  style = "32"
-	Yellow style = "33"
+	Bold   Style = "1"
+	Faint  Style = "2"
+	Red    Style = "31"
+	Green  Style = "32"
+	Yellow Style = "33"
 )
 
 // Terminal is where a run is watched: a terminal whose last lines are drawn
@@ -55,7 +55,7 @@ func Open(out io.Writer, getenv func(string) string) *Terminal {
 func (t *Terminal) Live() bool { return t.size != nil }
 
 // Paint sets the text in a style, where there are colours.
-func (t *Terminal) Paint(s style, text string) string {
+func (t *Terminal) Paint(s Style, text string) string {
 	if !t.color || s == "" {
 		return text
 	}

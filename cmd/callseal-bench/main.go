@@ -8,6 +8,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"callseal/bench/show"
 	"callseal/cmd/callseal-bench/versus"
 )
 
@@ -30,8 +31,19 @@ func main() {
 		kong.Name("callseal-bench"),
 		kong.Description("Judges a SIP server from outside, with a caller and an answerer of its own."),
 		kong.UsageOnError(),
+		kong.Exit(func(status int) { os.Exit(exitStatus(status)) }),
 		kong.BindTo(os.Stdout, (*output)(nil)),
 		kong.BindTo(os.Stdout, (*io.Writer)(nil)),
 	)
 	ctx.FatalIfErrorf(ctx.Run())
+}
+
+// exitStatus is 1 for a command line that kong cannot understand: its own 80
+// would be one more for scripts to know.
+func exitStatus(status int) int {
+	const usage = 80
+	if status == usage {
+		return show.StatusFailed
+	}
+	return status
 }

@@ -21,6 +21,10 @@ type Floor struct {
 	stop func() error
 }
 
+// FloorEnvironment is what the process of ServeFloor wants in its environment:
+// Go's scheduler would send its thread a signal every 10 ms.
+const FloorEnvironment = "GODEBUG=asyncpreemptoff=1"
+
 // NewFloor talks to ServeFloor over its standard input and output. stop waits
 // for its end after in is closed.
 func NewFloor(in io.WriteCloser, out io.Reader, stop func() error) *Floor {

@@ -15,6 +15,7 @@ import (
 	"text/template"
 
 	"callseal/bench"
+	"callseal/bench/stream"
 )
 
 // Where the three parties are, and the names in their certificates.
@@ -116,20 +117,20 @@ func (h *house) target() bench.Target {
 	return bench.Target{Proto: bench.TLS, Host: serverAddr.String(), Port: h.Port}
 }
 
-// ends are both user agents of the calls through the server. find knows the
-// plan of a dialled number.
+// ends are both user agents of the calls through the server, which share an
+// audio engine. find knows the plan of a dialled number.
 func (h *house) ends(ctx context.Context, find func(number string) (bench.Plan, bool),
-	ledger *bench.Ledger, latency *bench.Latency) (*bench.Caller, *bench.Answerer, error) {
+	engine *stream.Engine, ledger *bench.Ledger, latency *bench.Latency) (*bench.Caller, *bench.Answerer, error) {
 	answerer, err := bench.NewAnswerer(bench.Config{
 		User: "carrier", Proto: bench.TLS, Local: netip.AddrPortFrom(carrierAddr, h.Carrier), Suites: h.suites(bench.Answering),
-		Certificate: h.carrier, Ledger: ledger, Latency: latency,
+		Certificate: h.carrier, Engine: engine, Ledger: ledger, Latency: latency,
 	}, find)
 	if err != nil {
 		return nil, nil, err
 	}
 	caller, err := bench.NewCaller(ctx, bench.Config{
 		User: "dialer", Proto: bench.TLS, Local: netip.AddrPortFrom(dialerAddr, 0), Suites: h.suites(bench.Calling),
-		Roots: h.roots, ServerName: serverName, Ledger: ledger, Latency: latency,
+		Roots: h.roots, ServerName: serverName, Engine: engine, Ledger: ledger, Latency: latency,
 	}, h.target())
 	if err != nil {
 		answerer.Close()

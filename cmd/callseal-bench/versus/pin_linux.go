@@ -60,7 +60,8 @@ func splitCores() (core int, err error) {
 			}
 		}
 	}
-	runtime.GOMAXPROCS(all.Count())
+	// One more than cores: an audio worker that sleeps in the kernel keeps its processor for a while.
+	runtime.GOMAXPROCS(all.Count() + 1)
 	return core, nil
 }
 

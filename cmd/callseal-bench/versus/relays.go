@@ -10,6 +10,7 @@ import (
 
 	"callseal/bench"
 	"callseal/bench/relay"
+	"callseal/bench/stream"
 )
 
 // Names of the relays under measurement.
@@ -35,14 +36,18 @@ type traffic interface {
 
 // viaSIP is calls through callseal.
 type viaSIP struct {
-	run  bench.Run
-	done chan bench.Report
+	run    bench.Run
+	engine *stream.Engine
+	done   chan bench.Report
 }
 
 func newViaSIP(ctx context.Context, h *house, plans []bench.Plan, latency *bench.Latency) (*viaSIP, error) {
-	v := &viaSIP{run: bench.Run{Plans: plans, Ledger: bench.NewLedger()}, done: make(chan bench.Report, 1)}
+	v := &viaSIP{run: bench.Run{Plans: plans, Ledger: bench.NewLedger()}, engine: stream.New(1), done: make(chan bench.Report, 1)}
 	var err error
-	v.run.Caller, v.run.Answerer, err = h.ends(ctx, bench.NewBook(plans).Find, v.run.Ledger, latency)
+	v.run.Caller, v.run.Answerer, err = h.ends(ctx, bench.NewBook(plans).Find, v.engine, v.run.Ledger, latency)
+	if err != nil {
+		v.engine.Close()
+	}
 	return v, err
 }
 
@@ -69,6 +74,7 @@ func (v *viaSIP) end(context.Context) ([2]bench.Figures, error) {
 	report := <-v.done // how the calls end is no matter here: all of them were up
 	v.run.Caller.Close()
 	v.run.Answerer.Close()
+	v.engine.Close()
 	return report.Legs, nil
 }
 
@@ -154,6 +160,7 @@ func startFloor(ctx context.Context, dir string, core int) (*server, relay.Relay
 	if err != nil {
 		return nil, nil, err
 	}
+	s.cmd.Env = append(os.Environ(), relay.FloorEnvironment)
 	in, err := s.cmd.StdinPipe()
 	if err != nil {
 		return nil, nil, err

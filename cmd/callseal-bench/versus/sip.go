@@ -13,6 +13,7 @@ import (
 
 	"callseal/bench"
 	"callseal/bench/compare"
+	"callseal/bench/stream"
 )
 
 // SIPCmd is `callseal-bench versus-sip`.
@@ -128,7 +129,9 @@ func (b *sipBench) measure(ctx context.Context, name string) (compare.SIPRound, 
 // atRate places n calls in an open loop.
 func (b *sipBench) atRate(ctx context.Context, n int) (bench.Report, error) {
 	plans := bench.Plans(n, bench.Share{}, 0, 0, "1555")
-	caller, answerer, err := b.house.ends(ctx, bench.NewBook(plans).Find, nil, nil)
+	engine := stream.New(1)
+	defer engine.Close()
+	caller, answerer, err := b.house.ends(ctx, bench.NewBook(plans).Find, engine, nil, nil)
 	if err != nil {
 		return bench.Report{}, err
 	}
@@ -175,7 +178,9 @@ func (b *sipBench) flatOut(ctx context.Context, s *server, r *compare.SIPRound) 
 	everyNumber := func(number string) (bench.Plan, bool) {
 		return bench.Plan{Number: number, Outcome: bench.Answered}, true
 	}
-	caller, answerer, err := b.house.ends(ctx, everyNumber, nil, nil)
+	engine := stream.New(1)
+	defer engine.Close()
+	caller, answerer, err := b.house.ends(ctx, everyNumber, engine, nil, nil)
 	if err != nil {
 		return err
 	}

@@ -33,7 +33,7 @@ func play(r *bench.Record, from, to int) string {
 // frame shows a run in a terminal and keeps the frame after the last of the
 // samples.
 func frame(r *bench.Record, samples, width int, color bool) string {
-	s := NewScreen(&Terminal{out: &bytes.Buffer{}, size: func() (int, int) { return width, 24 }, color: color}, r.Scenario, r.Target, busyPlanned)
+	s := NewScreen(NewTerminal(&bytes.Buffer{}, func() (int, int) { return width, 24 }, color), r.Scenario, r.Target, busyPlanned)
 	for _, sample := range r.Samples[:samples] {
 		s.Sample(sample)
 	}
@@ -114,7 +114,7 @@ func TestDrawGoesOverTheLastFrame(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			var out bytes.Buffer
-			terminal := &Terminal{out: &out, size: func() (int, int) { return row.width, row.height }}
+			terminal := NewTerminal(&out, func() (int, int) { return row.width, row.height }, false)
 			terminal.Draw([]string{"abc", "de"})
 			terminal.Draw([]string{"f"})
 			if out.String() != row.want {

@@ -35,20 +35,23 @@ type Terminal struct {
 // Open looks at where out goes, and by getenv at TERM and NO_COLOR
 // (no-color.org).
 func Open(out io.Writer, getenv func(string) string) *Terminal {
-	t := &Terminal{out: out}
 	f, ok := out.(*os.File)
 	if !ok || getenv("TERM") == "dumb" || !term.IsTerminal(int(f.Fd())) {
-		return t
+		return NewTerminal(out, nil, false)
 	}
-	t.size = func() (int, int) {
+	return NewTerminal(out, func() (int, int) {
 		width, height, err := term.GetSize(int(f.Fd()))
 		if err != nil || width <= 0 || height <= 0 {
 			return 80, 24
 		}
 		return width, height
-	}
-	t.color = getenv("NO_COLOR") == ""
-	return t
+	}, getenv("NO_COLOR") == "")
+}
+
+// NewTerminal is a terminal of a size, which is asked for each frame and may
+// change, in columns and lines; nil: not a terminal.
+func NewTerminal(out io.Writer, size func() (width, height int), color bool) *Terminal {
+	return &Terminal{out: out, size: size, color: color && size != nil}
 }
 
 // Live tells whether frames can be drawn.

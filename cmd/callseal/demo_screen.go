@@ -8,47 +8,17 @@ import (
 	"time"
 
 	"callseal/bench"
+	"callseal/bench/show"
 )
 
 // screen shows the demo: redrawn once a second in a terminal, plain lines
-// elsewhere. Its writes are not checked; a demo that cannot be seen still
-// gives its exit status.
+// elsewhere.
 type screen struct {
-	out      io.Writer
-	terminal bool
-	color    bool
+	*show.Terminal
 	duration time.Duration
-	drawn    int // lines of the last frame
 }
 
-// newScreen looks at where out goes, and at NO_COLOR (no-color.org).
-func newScreen(out io.Writer) *screen {
-	s := &screen{out: out}
-	if f, ok := out.(*os.File); ok {
-		info, err := f.Stat()
-		s.terminal = err == nil && info.Mode()&os.ModeCharDevice != 0 && os.Getenv("TERM") != "dumb"
-	}
-	s.color = s.terminal && os.Getenv("NO_COLOR") == ""
-	return s
-}
-
-// The few colours in use (ECMA-48, SGR).
-const (
-	bold  = "1"
-	green = "32"
-	red   = "31"
-)
-
-func (s *screen) paint(color, text string) string {
-	if !s.color {
-		return text
-	}
-	return "\x1b[" + color + "m" + text + "\x1b[0m"
-}
-
-func (s *screen) print(lines ...string) {
-	_, _ = io.WriteString(s.out, strings.Join(lines, "\n")+"\n")
-}
+func newScreen(out io.Writer) *screen { return &screen{Terminal: show.Open(out, os.Getenv)} }
 
 // begin says who talks to whom.
 func (s *screen) begin(c demoCmd, d *demo) {
@@ -57,8 +27,8 @@ func (s *screen) begin(c demoCmd, d *demo) {
 		carrier = "UDP and plain RTP"
 	}
 	s.duration = c.Duration
-	s.print(
-		s.paint(bold, fmt.Sprintf("callseal demo: %d calls from a dialer through callseal to a carrier", c.Calls)),
+	s.Print(
+		s.Paint(show.Bold, fmt.Sprintf("callseal demo: %d calls from a dialer through callseal to a carrier", c.Calls)),
 		fmt.Sprintf("  dialer %s = TLS and SRTP => callseal %s = %s => carrier %s",
 			d.run.Caller.Local().Addr(), d.server.target().Address(), carrier, d.run.Answerer.Addr()),
 		"  certificates made for this run; all three parties are in this process",
@@ -68,22 +38,11 @@ func (s *screen) begin(c demoCmd, d *demo) {
 
 // show draws the figures, over the last ones in a terminal.
 func (s *screen) show(now bench.Snapshot) {
-	if !s.terminal {
-		s.print(plainLine(now))
+	if !s.Live() {
+		s.Print(plainLine(now))
 		return
 	}
-	lines := s.frame(now)
-	var b strings.Builder
-	if s.drawn > 0 {
-		fmt.Fprintf(&b, "\x1b[%dA", s.drawn) // up
-	}
-	b.WriteString("\x1b[?7l") // a narrow terminal cuts lines instead of wrapping them
-	for _, line := range lines {
-		b.WriteString(line + "\x1b[K\n") // and clear the rest of the line
-	}
-	b.WriteString("\x1b[?7h")
-	_, _ = io.WriteString(s.out, b.String())
-	s.drawn = len(lines)
+	s.Draw(s.frame(now))
 }
 
 // plainLine is one second's figures where there is no terminal.
@@ -100,19 +59,19 @@ func (s *screen) frame(now bench.Snapshot) []string {
 	m := now.Media()
 	bad := func(n uint64, text string) string {
 		if n == 0 {
-			return s.paint(green, "no "+text)
+			return s.Paint(show.Green, "no "+text)
 		}
-		return s.paint(red, fmt.Sprintf("%d %s", n, text))
+		return s.Paint(show.Red, fmt.Sprintf("%d %s", n, text))
 	}
 	failed := fmt.Sprintf("failed %d", now.Failed)
 	if now.Failed > 0 {
-		failed = s.paint(red, failed)
+		failed = s.Paint(show.Red, failed)
 	}
 	lines := []string{
 		fmt.Sprintf("  %s  %2.0f of %2.0f s", s.bar(now.Elapsed), min(now.Elapsed, s.duration).Seconds(), s.duration.Seconds()),
 		"",
 		fmt.Sprintf("  calls up %s   answered %d   busy %d   cancelled %d   %s",
-			s.paint(bold, fmt.Sprintf("%d", now.Up)), answered(now), now.Busy, now.Cancelled, failed),
+			s.Paint(show.Bold, fmt.Sprintf("%d", now.Up)), answered(now), now.Busy, now.Cancelled, failed),
 		"",
 	}
 	for _, party := range []bench.Party{bench.Calling, bench.Answering} {
@@ -139,7 +98,7 @@ func (s *screen) bar(elapsed time.Duration) string {
 	if s.duration > 0 {
 		full = min(barWidth, int(barWidth*elapsed/s.duration))
 	}
-	return "[" + s.paint(green, strings.Repeat("=", full)) + strings.Repeat(" ", barWidth-full) + "]"
+	return "[" + s.Paint(show.Green, strings.Repeat("=", full)) + strings.Repeat(" ", barWidth-full) + "]"
 }
 
 // answered counts the calls that were answered, over or not.
@@ -156,16 +115,16 @@ func milliseconds(d time.Duration) string {
 // well.
 func (s *screen) end(r bench.Report, faults []string) {
 	s.show(r.Snapshot)
-	s.print("", s.paint(bold, "Summary"))
+	s.Print("", s.Paint(show.Bold, "Summary"))
 	for _, line := range r.Summary() {
-		s.print("  " + line)
+		s.Print("  " + line)
 	}
 	if len(faults) == 0 {
-		s.print("  " + s.paint(green, fmt.Sprintf("All %d calls went as planned.", r.Planned)))
+		s.Print("  " + s.Paint(show.Green, fmt.Sprintf("All %d calls went as planned.", r.Planned)))
 		return
 	}
-	s.print("", s.paint(red, "Not as planned"))
+	s.Print("", s.Paint(show.Red, "Not as planned"))
 	for _, fault := range faults {
-		s.print("  - " + fault)
+		s.Print("  - " + fault)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"callseal/bench"
+	"callseal/bench/show"
 )
 
 func TestDemo(t *testing.T) {
@@ -138,19 +139,22 @@ func TestDemoInterrupted(t *testing.T) {
 func TestScreen(t *testing.T) {
 	now := bench.Snapshot{Names: [2]string{"dialer", "carrier"}, Up: 3, Failed: 1, Elapsed: 5 * time.Second}
 	for _, row := range []struct {
-		name      string
-		screen    screen
-		want, not string
+		name            string
+		terminal, color bool
+		want, not       string
 	}{
-		{"plain lines", screen{}, "up 3  answered 0", "\x1b"},
-		{"terminal", screen{terminal: true, color: true, duration: 10 * time.Second}, "\x1b[31mfailed 1\x1b[0m", "\x1b[31mno"},
-		{"terminal without color", screen{terminal: true, duration: 10 * time.Second}, "[====================                    ]", "\x1b[3"},
+		{"plain lines", false, false, "up 3  answered 0", "\x1b"},
+		{"terminal", true, true, "\x1b[31mfailed 1\x1b[0m", "\x1b[31mno"},
+		{"terminal without color", true, false, "[====================                    ]", "\x1b[3"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			var out bytes.Buffer
-			row.screen.out = &out
-			row.screen.show(now)
-			row.screen.show(now)
+			s := newScreen(&out)
+			if row.terminal {
+				s = &screen{show.NewTerminal(&out, func() (int, int) { return 100, 40 }, row.color), 10 * time.Second}
+			}
+			s.show(now)
+			s.show(now)
 			if !strings.Contains(out.String(), row.want) || strings.Contains(out.String(), row.not) {
 				t.Errorf("got %q", out.String())
 			}

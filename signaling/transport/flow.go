@@ -47,7 +47,8 @@ func (f *Flow) Role() Role { return f.role }
 // Listener is the name of the listener it came in by, or "" where we dialled.
 func (f *Flow) Listener() string { return f.listener }
 
-// Trunk is the name of the trunk we dialled, or "" where the remote came to us.
+// Trunk is the name of the trunk we dialled, or "" where the remote came to us. Over UDP it names the socket's trunk and proves nothing about
+// the sender: anybody may send to a socket.
 func (f *Flow) Trunk() string { return f.trunk }
 
 // Proto is the transport protocol.

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"flag"
 	"os"
-	"slices"
 	"strings"
 	"testing"
 
@@ -44,11 +43,6 @@ func frame(r *bench.Record, samples, width int, color bool) string {
 	return strings.ReplaceAll(strings.Join(lines, "\n")+"\n", "\x1b", "ESC")
 }
 
-func sortedLines(lines []string) string {
-	slices.Sort(lines)
-	return strings.Join(lines, "\n") + "\n"
-}
-
 // TestGolden holds what people and programs read: -update writes it anew.
 func TestGolden(t *testing.T) {
 	const file = "testdata/golden.txtar"
@@ -75,7 +69,6 @@ func TestGolden(t *testing.T) {
 		{"frame/20", frame(busy(), 45, 20, false)},
 		{"frame/color", frame(busy(), 45, 80, true)},
 		{"frame/over", frame(busy(), 61, 80, false)},
-		{"json/keys", goldenJSON(t)},
 	}
 	for i, row := range rows {
 		t.Run(row.name, func(t *testing.T) {

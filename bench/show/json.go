@@ -19,7 +19,8 @@ const version = 1
 // milliseconds (with decimals, exact to the nanosecond for 100 days), _bytes bytes; what
 // has no unit is a count. What was not measured is null or absent, maps by
 // code are keyed "503", or "none" when no final answer came. Passwords in the
-// command line are left out. ReadJSON is its inverse.
+// command line are left out. docs/bench-json.md lists the keys; ReadJSON is the
+// inverse.
 func WriteJSON(w io.Writer, r *bench.Record) error {
 	enc := json.NewEncoder(w)
 	enc.SetIndent("", "  ")

@@ -3,8 +3,12 @@ package show
 import (
 	"bytes"
 	"encoding/json"
+	"maps"
 	"math"
+	"os"
 	"reflect"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -99,7 +103,9 @@ func keys(v any, path string, into map[string]bool) {
 	}
 }
 
-func goldenJSON(t *testing.T) string {
+// allKeys are the paths of the keys of a full run.
+func allKeys(t *testing.T) []string {
+	t.Helper()
 	var text bytes.Buffer
 	if err := WriteJSON(&text, judged(busy(), "failures=0")); err != nil {
 		t.Fatal(err)
@@ -110,11 +116,38 @@ func goldenJSON(t *testing.T) string {
 	}
 	all := map[string]bool{}
 	keys(v, "", all)
-	var lines []string
-	for key := range all {
-		lines = append(lines, key)
+	return slices.Sorted(maps.Keys(all))
+}
+
+// Every key is documented, and what is documented is there.
+func TestJSONIsDocumented(t *testing.T) {
+	text, err := os.ReadFile("../../docs/bench-json.md")
+	if err != nil {
+		t.Fatal(err)
 	}
-	return sortedLines(lines)
+	documented := map[string]bool{}
+	for _, row := range regexp.MustCompile("(?m)^\\| `([^`]+)` \\|").FindAllStringSubmatch(string(text), -1) {
+		documented[row[1]] = true
+	}
+	there := map[string]bool{}
+	for _, key := range allKeys(t) {
+		there[key[1:]] = true
+	}
+	for key := range there {
+		if !documented[key] {
+			t.Errorf("%s is not documented", key)
+		}
+	}
+	for key := range documented {
+		if !there[key] {
+			t.Errorf("%s is documented, but is not there", key)
+		}
+	}
+	for _, d := range distributions {
+		if !strings.Contains(string(text), "`"+d.key+"`") {
+			t.Errorf("%s is not documented", d.key)
+		}
+	}
 }
 
 func TestReadJSONRefuses(t *testing.T) {

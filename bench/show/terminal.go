@@ -3,6 +3,7 @@ package show
 import (
 	"io"
 	"os"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -77,7 +78,7 @@ func (t *Terminal) Draw(lines []string) {
 	width, height := t.size()
 	var b strings.Builder
 	if up := min(t.drawn, height-1); up > 0 {
-		b.WriteString("\x1b[" + grouped(up) + "A\r")
+		b.WriteString("\x1b[" + strconv.Itoa(up) + "A\r")
 	}
 	lines = lines[:min(len(lines), height-1)]
 	for _, line := range lines {

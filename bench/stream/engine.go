@@ -26,12 +26,16 @@ var (
 // Recorder collects durations. Many goroutines call it.
 type Recorder interface{ RecordAll([]time.Duration) }
 
-// Sinks are where an account's durations go; all must be set.
+// Sinks are where an account's durations go; all but Tap must be set.
 type Sinks struct {
 	Latency  Recorder // of each received packet, from one end to the other
 	Lateness Recorder // of each sent packet, against the plan
 	Jitter   Recorder // of each stream at its end (RFC 3550, section 6.4.1)
 	Clip     Recorder // of each stream, from Open to its first packet
+
+	// Tap sees each packet when it is sent. It must not keep or change it, nor
+	// block.
+	Tap func(to netip.AddrPort, packet []byte)
 }
 
 // Engine paces and judges streams. Close ends its goroutines.

@@ -22,7 +22,6 @@ type Config struct {
 	Tone               bool          // send a tone behind the stamp, and demand the other end's
 	Own, Other         *Trail        // may be nil
 	Account            *Account
-	Tap                func(packet []byte) // sees what is sent; may be nil, must not keep it
 }
 
 // Stream sends stamped packets at the engine's pace and counts what comes
@@ -152,11 +151,11 @@ func (s *Stream) send(due int64) bool {
 		s.counts.Readable++
 	}
 	s.cfg.Own.put(s.number, packet[12:12+PayloadSize])
-	if s.cfg.Tap != nil {
-		s.cfg.Tap(packet)
-	}
 	if !s.socket.send(packet, &s.remote) {
 		s.counts.Unsent++
+	}
+	if s.account.sinks.Tap != nil {
+		s.account.sinks.Tap(s.cfg.Remote, packet)
 	}
 	s.batch.lateness = append(s.batch.lateness, time.Duration(now-due))
 	s.counts.Sent++

@@ -55,6 +55,8 @@ type Gauges struct {
 	Lateness *Latency // of sent packets, against the plan
 	Jitter   *Latency // of the streams that have ended
 	Clip     *Latency // of the streams, from 200 to the first packet
+
+	Tap func(to netip.AddrPort, packet []byte) // sees what is sent; may be nil, must not keep it nor block
 }
 
 // NewStudio makes one upon an engine, which somebody else closes.
@@ -63,7 +65,9 @@ func NewStudio(engine *stream.Engine, ledger *Ledger, to Gauges) *Studio {
 		engine: engine, ledger: ledger,
 		latency: to.Latency, lateness: to.Lateness, jitter: to.Jitter, clip: to.Clip,
 	}
-	s.account = engine.Account(stream.Sinks{Latency: to.Latency, Lateness: to.Lateness, Jitter: to.Jitter, Clip: to.Clip})
+	s.account = engine.Account(stream.Sinks{
+		Latency: to.Latency, Lateness: to.Lateness, Jitter: to.Jitter, Clip: to.Clip, Tap: to.Tap,
+	})
 	return s
 }
 

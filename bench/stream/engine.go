@@ -45,6 +45,14 @@ type Engine struct {
 	workers []*worker // started when needed
 	next    int
 	closed  bool
+	bound   func(netip.AddrPort) // may be nil
+}
+
+// OnBind has f told of every port before it is used. Call it before Bind.
+func (e *Engine) OnBind(f func(netip.AddrPort)) {
+	e.mu.Lock()
+	e.bound = f
+	e.mu.Unlock()
 }
 
 // New makes an engine of at most so many workers; 0 is half of the
@@ -68,23 +76,23 @@ func (e *Engine) Close() {
 	}
 }
 
-// pick is the next worker in turn.
-func (e *Engine) pick() (*worker, error) {
+// pick is the next worker in turn, and whom to tell of its port.
+func (e *Engine) pick() (*worker, func(netip.AddrPort), error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.closed {
-		return nil, ErrClosed
+		return nil, nil, ErrClosed
 	}
 	at := e.next % e.limit
 	e.next++
 	if at == len(e.workers) {
 		w, err := newWorker()
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		e.workers = append(e.workers, w)
 	}
-	return e.workers[at], nil
+	return e.workers[at], e.bound, nil
 }
 
 // Account sums up streams of one kind, such as those of all callers.
@@ -129,7 +137,7 @@ type Port struct {
 // Bind takes an even port of the address (RFC 3550, section 11). Close it, or
 // open a stream on it and close that.
 func (e *Engine) Bind(addr netip.Addr) (*Port, error) {
-	w, err := e.pick()
+	w, tell, err := e.pick()
 	if err != nil {
 		return nil, err
 	}
@@ -145,6 +153,9 @@ func (e *Engine) Bind(addr netip.Addr) (*Port, error) {
 			return nil, fmt.Errorf("%w: %w", ErrPort, err)
 		}
 		if local.Port()%2 == 0 {
+			if tell != nil {
+				tell(local)
+			}
 			return &Port{worker: w, socket: s, local: local}, nil
 		}
 		odd = append(odd, s)

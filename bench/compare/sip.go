@@ -17,7 +17,6 @@ type SIPRound struct {
 	User, System  Micros  // of the server from the first INVITE to the last BYE
 	P50, P99, Max Micros  // INVITE to 180
 	Idle, RSS     uint64  // bytes: before the calls, and right after the last one
-	LatenessP99   Micros  // of the bench itself
 
 	// As fast as it goes.
 	Capacity   float64 // calls a second, INVITE to BYE

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/netip"
 	"os"
@@ -137,12 +138,16 @@ func wait(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// freePort is a port that nobody listens at on an address, now.
-func freePort(addr netip.Addr) (uint16, error) {
-	l, err := net.Listen("tcp", netip.AddrPortFrom(addr, 0).String())
-	if err != nil {
-		return 0, err
+// freePort is a port that nobody listens at on an address, now. It is below
+// those that the kernel gives to connections: one that waits for a server might
+// be given the very port that it connects to, and reach itself.
+func freePort(addr netip.Addr) (port uint16, err error) {
+	for range 100 {
+		port = 5000 + uint16(rand.IntN(5000))
+		var l net.Listener
+		if l, err = net.Listen("tcp", netip.AddrPortFrom(addr, port).String()); err == nil {
+			return port, l.Close()
+		}
 	}
-	defer func() { _ = l.Close() }()
-	return uint16(l.Addr().(*net.TCPAddr).Port), nil
+	return 0, err
 }

@@ -109,35 +109,58 @@ func (b *sipBench) measure(ctx context.Context, name string) (compare.SIPRound, 
 		return r, err
 	}
 	defer s.stop()
+	if err := b.through(ctx, s, &r); err != nil {
+		return r, fmt.Errorf("%w; it says: %.300s", err, s.complaint())
+	}
+	return r, nil
+}
+
+// parties are both user agents, which keep their connections through all of a
+// server's measurements.
+type parties struct {
+	caller   *bench.Caller
+	answerer *bench.Answerer
+}
+
+func (b *sipBench) through(ctx context.Context, s *server, r *compare.SIPRound) error {
 	idle, err := s.sampler.Sample()
 	if err != nil {
-		return r, err
+		return err
 	}
 	r.Idle = idle.RSS
-	if _, err := b.atRate(ctx, warmUp); err != nil {
-		return r, err
+	engine := stream.New(1)
+	defer engine.Close()
+	var p parties
+	if p.caller, p.answerer, err = b.house.ends(ctx, everyNumber, engine, nil, nil); err != nil {
+		return err
 	}
-	if err := b.steady(ctx, s, &r); err != nil {
-		return r, err
+	defer p.answerer.Close()
+	defer p.caller.Close()
+	if _, err := b.atRate(ctx, p, warmUp); err != nil {
+		return err
+	}
+	if err := b.steady(ctx, s, p, r); err != nil {
+		return err
 	}
 	if b.Parallel > 0 {
-		err = b.flatOut(ctx, s, &r)
+		return b.flatOut(ctx, s, p, r)
 	}
-	return r, err
+	return nil
+}
+
+// everyNumber answers at once; the caller hangs up.
+func everyNumber(number string) (bench.Plan, bool) {
+	return bench.Plan{Number: number, Outcome: bench.Answered, EndedBy: bench.Calling}, true
 }
 
 // atRate places n calls in an open loop.
-func (b *sipBench) atRate(ctx context.Context, n int) (bench.Report, error) {
-	plans := bench.Plans(n, bench.Share{}, 0, 0, "1555")
-	engine := stream.New(1)
-	defer engine.Close()
-	caller, answerer, err := b.house.ends(ctx, bench.NewBook(plans).Find, engine, nil, nil)
-	if err != nil {
-		return bench.Report{}, err
+func (b *sipBench) atRate(ctx context.Context, p parties, n int) (bench.Report, error) {
+	plans := make([]bench.Plan, n)
+	for i := range plans {
+		plans[i], _ = everyNumber("1555")
+		plans[i].ID = uint64(i)
 	}
-	defer answerer.Close()
-	defer caller.Close()
-	run := bench.Run{Caller: caller, Answerer: answerer, Plans: plans, Every: time.Second / time.Duration(b.Rate)}
+	run := bench.Run{Caller: p.caller, Answerer: p.answerer, Plans: plans, Every: time.Second / time.Duration(b.Rate)}
 	report := run.Do(ctx)
 	if report.Answered == 0 {
 		return report, fmt.Errorf("%w: no call was answered: %s", errMeasure, strings.Join(report.Faults(bench.Demands{}), "; "))
@@ -146,12 +169,12 @@ func (b *sipBench) atRate(ctx context.Context, n int) (bench.Report, error) {
 }
 
 // steady measures CPU and set-up time at the stated rate.
-func (b *sipBench) steady(ctx context.Context, s *server, r *compare.SIPRound) error {
+func (b *sipBench) steady(ctx context.Context, s *server, p parties, r *compare.SIPRound) error {
 	before, err := s.sampler.Sample()
 	if err != nil {
 		return err
 	}
-	report, err := b.atRate(ctx, int(b.Duration.Seconds()*float64(b.Rate)))
+	report, err := b.atRate(ctx, p, int(b.Duration.Seconds()*float64(b.Rate)))
 	if err != nil {
 		return err
 	}
@@ -174,26 +197,16 @@ func (b *sipBench) steady(ctx context.Context, s *server, r *compare.SIPRound) e
 }
 
 // flatOut keeps Parallel calls going and counts those that come to an end.
-func (b *sipBench) flatOut(ctx context.Context, s *server, r *compare.SIPRound) error {
-	everyNumber := func(number string) (bench.Plan, bool) {
-		return bench.Plan{Number: number, Outcome: bench.Answered}, true
-	}
-	engine := stream.New(1)
-	defer engine.Close()
-	caller, answerer, err := b.house.ends(ctx, everyNumber, engine, nil, nil)
-	if err != nil {
-		return err
-	}
-	defer answerer.Close()
-	defer caller.Close()
+func (b *sipBench) flatOut(ctx context.Context, s *server, p parties, r *compare.SIPRound) error {
 	running, halt := context.WithCancel(ctx)
 	defer halt()
 	var done atomic.Int64
 	var workers sync.WaitGroup
+	plan, _ := everyNumber("1555")
 	for range b.Parallel {
 		workers.Go(func() { // ends with running
 			for running.Err() == nil {
-				if caller.Place(running, bench.Plan{Number: "1555", Outcome: bench.Answered}).OK() {
+				if p.caller.Place(running, plan).OK() {
 					done.Add(1)
 				}
 			}

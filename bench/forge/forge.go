@@ -61,9 +61,14 @@ func (c Counts) Total() (sum uint64) {
 const (
 	sockets   = 4 // each its own source port
 	tick      = time.Millisecond
-	fresh     = 200 * time.Millisecond // a target without new packets is none: its call may be over
-	ahead     = 100                    // packets: a server that believes it takes the true ones for old
+	ahead     = 100 // packets: a server that believes it takes the true ones for old
 	maxPacket = 2048
+
+	// A call's first packets may come before the server is ready: sent again,
+	// they are no replays of what it had.
+	young = 500 * time.Millisecond
+	// A target without new packets is none: its call may be over.
+	fresh = 200 * time.Millisecond
 )
 
 // Forger attacks what it is shown. Close ends it.
@@ -81,9 +86,9 @@ type Forger struct {
 
 // target is a port of the server, and the last packet that a call sent there.
 type target struct {
-	addr   netip.AddrPort
-	seen   time.Time
-	packet []byte
+	addr        netip.AddrPort
+	first, last time.Time
+	packet      []byte
 }
 
 // New binds the sockets that the attack comes from.
@@ -131,11 +136,11 @@ func (f *Forger) Saw(to netip.AddrPort, packet []byte) {
 	defer f.mu.Unlock()
 	t := f.by[to]
 	if t == nil {
-		t = &target{addr: to}
+		t = &target{addr: to, first: now}
 		f.by[to] = t
 		f.targets = append(f.targets, t)
 	}
-	t.seen = now
+	t.last = now
 	t.packet = append(t.packet[:0], packet...)
 }
 
@@ -163,14 +168,16 @@ func (f *Forger) Run(ctx context.Context, rate int) {
 	}
 }
 
-// next copies the last packet of the target whose turn it is.
+// next copies the last packet of any target; none when that one is too young.
 func (f *Forger) next(into []byte) (netip.AddrPort, []byte) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for len(f.targets) > 0 {
 		at := rand.IntN(len(f.targets))
 		t := f.targets[at]
-		if time.Since(t.seen) < fresh {
+		if now := time.Now(); now.Sub(t.first) < young {
+			return netip.AddrPort{}, nil
+		} else if now.Sub(t.last) < fresh {
 			return t.addr, append(into[:0], t.packet...)
 		}
 		f.targets[at] = f.targets[len(f.targets)-1]

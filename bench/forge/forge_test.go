@@ -52,6 +52,7 @@ func TestRun(t *testing.T) {
 	defer f.Close()
 	packet := bytes.Repeat([]byte{7}, 182)
 	f.Saw(at, packet)
+	f.targets[0].first = time.Now().Add(-young)
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan struct{})
 	go func() { defer close(ended); f.Run(ctx, 2000) }()

@@ -17,31 +17,34 @@ const (
 
 // Capture reads all interfaces. Close ends it.
 type Capture struct {
-	fd    int
-	tells tells
 	own   ports
+	tells tells
+	fd    int // since Start
 	ended sync.WaitGroup
 	stop  atomic.Bool
 
-	packets, readable, missed atomic.Uint64
+	counts Counts // owned by read
 }
 
-// Start begins. audio is what audio payloads begin with.
-func Start(audio string) (*Capture, error) {
+// New does not capture yet. audio is what audio payloads begin with.
+func New(audio string) *Capture { return &Capture{tells: newTells(audio)} }
+
+// Start begins; call it once, and Close when there was no error.
+func (c *Capture) Start() error {
 	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_DGRAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, int(swap(unix.ETH_P_ALL)))
 	if errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES) {
-		return nil, ErrRoot
+		return ErrRoot
 	}
 	if err != nil {
-		return nil, fmt.Errorf("capture: %w", err)
+		return fmt.Errorf("capture: %w", err)
 	}
 	// Past net.core.rmem_max where allowed; what is missed then is counted.
 	if unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, bufferSize) != nil {
 		_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, bufferSize)
 	}
-	c := &Capture{fd: fd, tells: newTells(audio)}
+	c.fd = fd
 	c.ended.Go(c.read) // ends with Close
-	return c, nil
+	return nil
 }
 
 // swap puts a number of 16 bits into network order.
@@ -50,21 +53,16 @@ func swap(n uint16) uint16 { return n<<8 | n>>8 }
 // Own names a port of the bench; what passes it counts from now on.
 func (c *Capture) Own(port uint16) { c.own.add(port) }
 
-// Close ends the capture and gives the final counts.
+// Close ends the capture and gives the counts.
 func (c *Capture) Close() Counts {
 	c.stop.Store(true)
 	c.ended.Wait()
-	counts := c.Counts()
+	counts := c.counts
+	if stats, err := unix.GetsockoptTpacketStats(c.fd, unix.SOL_PACKET, unix.PACKET_STATISTICS); err == nil {
+		counts.Missed = uint64(stats.Drops)
+	}
 	_ = unix.Close(c.fd)
 	return counts
-}
-
-// Counts are those so far. Not after Close.
-func (c *Capture) Counts() Counts {
-	if stats, err := unix.GetsockoptTpacketStats(c.fd, unix.SOL_PACKET, unix.PACKET_STATISTICS); err == nil {
-		c.missed.Add(uint64(stats.Drops)) // the kernel counts from zero each time
-	}
-	return Counts{Packets: c.packets.Load(), Readable: c.readable.Load(), Missed: c.missed.Load()}
 }
 
 // read looks at packets until the end, and then at what is left.
@@ -94,8 +92,8 @@ func (c *Capture) look(ip []byte, from unix.Sockaddr) {
 	if !ok || len(payload) == 0 || !c.own.has(src) && !c.own.has(dst) {
 		return
 	}
-	c.packets.Add(1)
+	c.counts.Packets++
 	if c.tells.in(payload) {
-		c.readable.Add(1)
+		c.counts.Readable++
 	}
 }

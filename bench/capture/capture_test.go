@@ -102,7 +102,8 @@ func TestTells(t *testing.T) {
 // On the real loopback interface each packet of an own port counts once, and
 // those of others do not.
 func TestCapture(t *testing.T) {
-	c, err := Start("AUDIO")
+	c := New("AUDIO")
+	err := c.Start()
 	if errors.Is(err, ErrRoot) || errors.Is(err, ErrUnsupported) {
 		t.Skip(err)
 	}

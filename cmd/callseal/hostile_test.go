@@ -101,7 +101,8 @@ func TestRollover(t *testing.T) {
 // A witness on the wire finds nothing, where the bench's own sockets found
 // nothing. The tone is that of the other end.
 func TestNothingReadableOnTheWire(t *testing.T) {
-	wire, err := capture.Start(stream.Magic)
+	wire := capture.New(stream.Magic)
+	err := wire.Start()
 	if errors.Is(err, capture.ErrRoot) || errors.Is(err, capture.ErrUnsupported) {
 		t.Skip(err)
 	}

@@ -89,6 +89,7 @@ type Plan struct {
 	Pace     time.Duration // between two packets; 0: 20 ms
 	Sequence uint16        // of each end's first packet; 0: at random
 	Tone     bool          // the audio is a tone, and each end demands the other's
+	Echo     bool          // there is no answerer of ours: the server gives the caller's audio back
 }
 
 // Result is what one end saw of one call.

@@ -411,6 +411,9 @@ func (e *Endpoint) Figures() Figures {
 	return f
 }
 
+// Wire is what was seen of the endpoint's SIP on the wire so far.
+func (e *Endpoint) Wire() Wire { return e.meter.wire() }
+
 // Close drops the connections, which ends the calls that are left, and waits
 // for all goroutines.
 func (e *Endpoint) Close() {

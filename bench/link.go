@@ -20,7 +20,7 @@ const (
 	maxMessage   = 65535
 	maxLine      = 8192
 	writeTimeout = 5 * time.Second
-	dialTimeout  = 5 * time.Second
+	dialTimeout  = 4 * time.Second
 )
 
 // link is a way to a remote: a connection, or a UDP socket and an address.

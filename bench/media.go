@@ -136,9 +136,12 @@ func (s *Studio) open(port *stream.Port, plan Plan, party Party, remote netip.Ad
 		return nil, err
 	}
 	own, other := s.ledger.enter(plan.ID, party, mine.Key, theirs.Key)
+	if plan.Echo {
+		other = own
+	}
 	opened, err := port.Open(stream.Config{
 		Call: plan.ID, Party: uint8(party), Remote: remote, Protect: protect, Unprotect: unprotect,
-		Packets: plan.packets(party), Every: plan.Pace, Sequence: plan.Sequence, Tone: plan.Tone,
+		Packets: plan.packets(party), Every: plan.Pace, Sequence: plan.Sequence, Tone: plan.Tone, Echo: plan.Echo,
 		Own: own, Other: other, Account: s.account,
 	})
 	if err != nil {

@@ -78,7 +78,7 @@ func (r Report) readable() string {
 	var total Wire
 	tls := 0
 	for party, leg := range r.Legs {
-		total = total.plus(leg.Wire)
+		total = total.Plus(leg.Wire)
 		if leg.TLS != "none" {
 			tls++
 		}

@@ -12,7 +12,8 @@ type Wire struct {
 	Readable          uint64 // bytes that arrived or left in segments which read as SIP or held an SRTP key
 }
 
-func (w Wire) plus(o Wire) Wire {
+// Plus sums up two endpoints.
+func (w Wire) Plus(o Wire) Wire {
 	return Wire{w.BytesIn + o.BytesIn, w.BytesOut + o.BytesOut, w.Readable + o.Readable}
 }
 

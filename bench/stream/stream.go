@@ -20,6 +20,7 @@ type Config struct {
 	Every              time.Duration // between two packets; 0: 20 ms, more is cut to that
 	Sequence           uint16        // of the first packet; 0: at random
 	Tone               bool          // send a tone behind the stamp, and demand the other end's
+	Echo               bool          // the other end gives back what we send
 	Own, Other         *Trail        // may be nil
 	Account            *Account
 }
@@ -186,7 +187,7 @@ func (s *Stream) judge(wire []byte, from address, at int64) {
 	payload := packet[head:]
 	if s.cfg.Tone {
 		s.counts.Tones++
-		if !isTone(payload, 1-s.cfg.Party&1) {
+		if !isTone(payload, s.heard()) {
 			s.counts.WrongTones++
 		}
 	}
@@ -196,12 +197,20 @@ func (s *Stream) judge(wire []byte, from address, at int64) {
 	case !ok:
 		s.counts.Unauthentic++
 		return
-	case got.call != s.cfg.Call || got.from != 1-s.cfg.Party&1 || s.seen.some && ssrc != s.theirs:
+	case got.call != s.cfg.Call || got.from != s.heard() || s.seen.some && ssrc != s.theirs:
 		s.counts.Foreign++
 		return
 	}
 	s.theirs = ssrc
 	s.accept(got, wire[head:head+PayloadSize], at)
+}
+
+// heard is the party that the packets must come from.
+func (s *Stream) heard() uint8 {
+	if s.cfg.Echo {
+		return s.cfg.Party & 1
+	}
+	return 1 - s.cfg.Party&1
 }
 
 // open authenticates and decrypts a packet, and gives it back when it has a

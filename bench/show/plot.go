@@ -3,6 +3,7 @@ package show
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 )
 
@@ -53,6 +54,17 @@ var plots = []plot{
 	{"rss", "Server memory", "MB of RSS", "The server was not sampled (--pid or --container).", []line{
 		{"RSS", func(s step) float64 { return s.rss }},
 	}},
+}
+
+// in is the plot in the words of a trade.
+func (p plot) in(t trade) plot {
+	p.Title, p.Unit, p.empty = t.words(p.Title), t.words(p.Unit), t.words(p.empty)
+	lines := slices.Clone(p.lines)
+	for i := range lines {
+		lines[i].name = t.words(lines[i].name)
+	}
+	p.lines = lines
+	return p
 }
 
 // times tells whether the plot is of times, which may differ a lot.

@@ -90,6 +90,18 @@ func tiny() *bench.Record {
 	}
 }
 
+// storm is a run that makes connections, which have no final code.
+func storm() *bench.Record {
+	return &bench.Record{
+		Scenario: "tls-storm", Began: began, Took: 2 * time.Second, Calls: map[string]int{"connected": 498, "failed": 2}, Codes: map[int]int{0: 500},
+		Setup: percentiles(498, 40*time.Millisecond), Faults: []string{"2 of 500: connection lost"},
+		Samples: []bench.Sample{
+			{At: time.Second, Up: 498, Started: 500, Answered: 498, Ended: 500, Failed: map[int]int{0: 2}, SetupP50: time.Second / 20, SetupP99: time.Second / 5},
+			{At: 2 * time.Second, Up: 498},
+		},
+	}
+}
+
 // long is a shift of eight hours.
 func long() *bench.Record {
 	r := busy()

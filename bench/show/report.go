@@ -33,25 +33,26 @@ func WriteHTML(w io.Writer, r *bench.Record) error {
 
 // pageView is what the page shows.
 type pageView struct {
-	Style     template.CSS
-	Judgement judgement
-	Scenario  string
-	Target    string
-	Began     string
-	Took      string
-	SLO       []verdictView
-	Faults    []string
-	Notes     []string
-	Tiles     []tile
-	Seconds   int // in a point of the plots
-	Plots     []plotView
-	Codes     []codeCount
-	NoCodes   string
-	Bars      template.HTML
-	Spreads   []spreadView
-	Facts     []tile
-	Summary   []string
-	Command   string
+	Style      template.CSS
+	Judgement  judgement
+	Scenario   string
+	Target     string
+	Began      string
+	Took       string
+	SLO        []verdictView
+	Faults     []string
+	Notes      []string
+	Tiles      []tile
+	Seconds    int // in a point of the plots
+	Plots      []plotView
+	Codes      []codeCount
+	CodesTitle string
+	NoCodes    string
+	Bars       template.HTML
+	Spreads    []spreadView
+	Facts      []tile
+	Summary    []string
+	Command    string
 }
 
 type verdictView struct {
@@ -87,14 +88,15 @@ func view(r *bench.Record) pageView {
 	v := pageView{
 		Style: template.CSS(pageStyle), Judgement: judge(r), // our own
 		Scenario: r.Scenario, Target: redactURI(r.Target), Took: lasted(r.Took),
-		Faults: r.Faults, Notes: r.Notes, Tiles: tiles(r), Seconds: seconds, Codes: refusals(r.Codes, failures(r.Samples)),
+		Faults: r.Faults, Notes: r.Notes, Tiles: tiles(r), Seconds: seconds, Codes: refusalsOf(r),
 		Facts: facts(r), Summary: Summary(r), Command: shell(redact(r.Command)),
 	}
 	if !r.Began.IsZero() {
 		v.Began = r.Began.UTC().Format("2 January 2006, 15:04:05 UTC")
 	}
-	v.Bars = bars(v.Codes)
-	v.NoCodes = "Every call got a 200."
+	v.CodesTitle = tradeOf(r).words("Calls without a 200, by final code")
+	v.Bars = bars(v.CodesTitle, v.Codes)
+	v.NoCodes = tradeOf(r).words("Every call got a 200.")
 	if total(r) == 0 {
 		v.NoCodes = "No call was placed."
 	}
@@ -102,7 +104,7 @@ func view(r *bench.Record) pageView {
 		v.SLO = append(v.SLO, verdictView{o.Text, got(o), o.OK})
 	}
 	for _, p := range plots {
-		v.Plots = append(v.Plots, p.view(all, rows))
+		v.Plots = append(v.Plots, p.in(tradeOf(r)).view(all, rows))
 	}
 	for _, d := range distributions {
 		if d.of(r).Count > 0 {
@@ -115,12 +117,13 @@ func view(r *bench.Record) pageView {
 // tiles are the figures at the top.
 func tiles(r *bench.Record) []tile {
 	up, busiest, _ := peaks(r)
-	answered, failed := r.Calls["answered"], r.Calls[failedCalls]
+	trade := tradeOf(r)
+	answered, failed := r.Calls[trade.done], r.Calls[failedCalls]
 	all := []tile{
-		{"Calls", grouped(total(r)), fmt.Sprintf("%s up at most", grouped(up)), neutral},
-		{"Answered", grouped(answered), shares.show(shareOf(r, "answered")), neutral},
+		{capital(trade.noun) + "s", grouped(total(r)), fmt.Sprintf("%s up at most", grouped(up)), neutral},
+		{capital(trade.done), grouped(answered), shares.show(shareOf(r, trade.done)), neutral},
 		{"Failed", grouped(failed), shares.show(shareOf(r, failedCalls)), toneOf(failed > 0, total(r) > 0)},
-		{"Call rate", rates.show(rate(r)), fmt.Sprintf("%d in the busiest second", busiest), neutral},
+		{capital(trade.noun) + " rate", rates.show(rate(r)), fmt.Sprintf("%d in the busiest second", busiest), neutral},
 		quantileTile("Set-up, p99", r.Setup),
 		quantileTile("Audio latency, p99", r.Latency),
 	}
@@ -196,7 +199,7 @@ func warn(on bool) tone {
 
 func (d distribution) view(r *bench.Record) spreadView {
 	p := d.of(r)
-	v := spreadView{Title: d.title, About: d.about, Count: grouped(p.Count)}
+	v := spreadView{Title: d.title, About: tradeOf(r).words(d.about), Count: grouped(p.Count)}
 	for _, q := range quantiles {
 		v.Cells = append(v.Cells, decimal(milliseconds(q.of(p))))
 	}

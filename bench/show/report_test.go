@@ -41,6 +41,7 @@ func TestReport(t *testing.T) {
 		{"empty", &bench.Record{}, []string{"No call was placed", "No call was up at any time.", "No audio was sent"}, 0},
 		{"bound", bound(), []string{"Not valid: the generator was the bottleneck"}, 9},
 		{"long", long(), []string{"Each point stands for 48 seconds", "took 8 h 0 min 0 s"}, 7},
+		{"storm", storm(), []string{"Connection rate", "Connections without success, by final code", "ms until connected", ">connected<", "<td>2</td><td>2</td>"}, 4},
 		{"hostile", hostile, []string{"&lt;script&gt;"}, 3},
 	} {
 		t.Run(row.name, func(t *testing.T) {

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"callseal/bench"
 )
@@ -96,11 +97,11 @@ func judge(r *bench.Record) judgement {
 	case len(r.SLO) > 0 && len(r.Faults) > 0:
 		return judgement{warning, "Objectives met, with faults", faulty(r)}
 	case len(r.SLO) > 0:
-		return judgement{good, "All objectives met", fmt.Sprintf("%s, no fault.", counted(total(r), "call"))}
+		return judgement{good, "All objectives met", fmt.Sprintf("%s, no fault.", counted(total(r), tradeOf(r).noun))}
 	case len(r.Faults) > 0:
 		return judgement{bad, "Not as planned", faulty(r)}
 	}
-	return judgement{good, "All as planned", fmt.Sprintf("%s, no fault. No objectives were set (--slo).", counted(total(r), "call"))}
+	return judgement{good, "All as planned", fmt.Sprintf("%s, no fault. No objectives were set (--slo).", counted(total(r), tradeOf(r).noun))}
 }
 
 func faulty(r *bench.Record) string {
@@ -118,6 +119,36 @@ func missed(r *bench.Record) (n int) {
 	}
 	return n
 }
+
+// trade is what a run does again and again, and how that is when it went well.
+type trade struct{ noun, done, until string }
+
+// trades are told by the outcome of what went well.
+var trades = []trade{
+	{"call", "answered", "From INVITE to ringing or an answer"},
+	{"registration", "registered", "From connecting to registered"},
+	{"connection", "connected", "From connecting to connected"},
+}
+
+func tradeOf(r *bench.Record) trade {
+	for _, t := range trades[1:] {
+		if r.Calls[t.done] > 0 {
+			return t
+		}
+	}
+	return trades[0]
+}
+
+// words puts a text about calls into words of the trade.
+func (t trade) words(text string) string {
+	if t.noun == trades[0].noun {
+		return text
+	}
+	return strings.NewReplacer("from INVITE to ringing or answer", "until "+t.done, "INVITE to the first 18x or 2xx", "until "+t.done,
+		"call", t.noun, "Call", capital(t.noun), "answered", t.done, "Answered", capital(t.done), "a 200", "success").Replace(text)
+}
+
+func capital(text string) string { return strings.ToUpper(text[:1]) + text[1:] }
 
 // total is how many calls were placed.
 func total(r *bench.Record) (n int) {

@@ -21,7 +21,7 @@ func Summary(r *bench.Record) []string {
 }
 
 func calls(r *bench.Record) string {
-	text := fmt.Sprintf("%s in %s: %s", title(r.Scenario, r.Target), lasted(r.Took), counted(total(r), "call"))
+	text := fmt.Sprintf("%s in %s: %s", title(r.Scenario, r.Target), lasted(r.Took), counted(total(r), tradeOf(r).noun))
 	for _, outcome := range outcomes(r) {
 		text += fmt.Sprintf(", %s %s", grouped(r.Calls[outcome]), outcome)
 	}
@@ -33,12 +33,12 @@ func load(r *bench.Record) string {
 	if started == 0 {
 		return ""
 	}
-	return fmt.Sprintf("Up to %s at once; %s calls started a second, %d in the busiest.", counted(up, "call"), decimal(rate(r)), started)
+	return fmt.Sprintf("Up to %s at once; %s started a second, %d in the busiest.", counted(up, tradeOf(r).noun), decimal(rate(r)), started)
 }
 
 func refused(r *bench.Record) string {
 	var parts []string
-	for _, c := range refusals(r.Codes, failures(r.Samples)) {
+	for _, c := range refusalsOf(r) {
 		part := fmt.Sprintf("%s x %s", grouped(c.Count), c.Name())
 		switch {
 		case c.Failed == 0:
@@ -51,14 +51,14 @@ func refused(r *bench.Record) string {
 	if len(parts) == 0 {
 		return ""
 	}
-	return "Not answered with 200: " + strings.Join(parts, ", ") + "."
+	return tradeOf(r).words("Calls without a 200") + ": " + strings.Join(parts, ", ") + "."
 }
 
 func setUp(r *bench.Record) string {
 	if r.Setup.Count == 0 {
 		return ""
 	}
-	return fmt.Sprintf("From INVITE to ringing or an answer: %s.", spread(r.Setup))
+	return fmt.Sprintf("%s: %s.", tradeOf(r).until, spread(r.Setup))
 }
 
 func audio(r *bench.Record) string {

@@ -135,7 +135,7 @@ const (
 
 // bars draws how often each final code came: the planned ones pale, the
 // failures strong.
-func bars(codes []codeCount) template.HTML {
+func bars(title string, codes []codeCount) template.HTML {
 	if len(codes) == 0 {
 		return ""
 	}
@@ -147,7 +147,7 @@ func bars(codes []codeCount) template.HTML {
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, `<svg class="bars" role="img" width="100%%" height="%d" aria-labelledby="codes-title codes-desc">`, barRow*len(codes))
-	fmt.Fprintf(&b, `<title id="codes-title">Calls without a 200, by final code</title><desc id="codes-desc">%s</desc>`, escape(strings.Join(words, " ")))
+	fmt.Fprintf(&b, `<title id="codes-title">%s</title><desc id="codes-desc">%s</desc>`, escape(title), escape(strings.Join(words, " ")))
 	for i, c := range codes {
 		top := barRow * i
 		width := 100 * float64(c.Count) / float64(most)

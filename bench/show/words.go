@@ -168,6 +168,16 @@ func refusals(codes, failed map[int]int) []codeCount {
 	})
 }
 
+// refusalsOf are those of a run. A connection that was made has no code, and
+// is no refusal.
+func refusalsOf(r *bench.Record) []codeCount {
+	codes := maps.Clone(r.Codes)
+	if made := r.Calls["connected"]; made > 0 {
+		codes[0] -= made
+	}
+	return refusals(codes, failures(r.Samples))
+}
+
 // failures sums up the failures of all seconds.
 func failures(samples []bench.Sample) map[int]int {
 	sum := map[int]int{}

@@ -21,6 +21,7 @@ func media() *Media {
 		round("callseal", 200, 10000, 0),
 	}}
 	m.Rounds[2].Same = 1
+	m.Rounds[4].LatenessP99 = 20_000
 	return m
 }
 
@@ -60,11 +61,11 @@ func TestMediaTable(t *testing.T) {
 		t.Fatalf("table has %d lines:\n%s", len(lines), out.String())
 	}
 	for i, line := range lines {
-		if strings.Count(line, "|") != 13 {
-			t.Errorf("line %d has not 12 columns: %s", i, line)
+		if strings.Count(line, "|") != 14 {
+			t.Errorf("line %d has not 13 columns: %s", i, line)
 		}
 	}
-	for _, want := range []string{"9.0", "10.0", "0.48", "0.91", "900", "0.050 %", "2.0", "yes"} {
+	for _, want := range []string{"9.0", "10.0", "0.48", "0.91", "900", "0.050 %", "2.0", "yes", "3, 1 disturbed"} {
 		if !strings.Contains(lines[3], " "+want+" ") {
 			t.Errorf("no %s in %s", want, lines[3])
 		}

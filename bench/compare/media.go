@@ -25,6 +25,12 @@ type MediaRound struct {
 	BenchCore     float64
 }
 
+// lateLimit is from where on the bench disturbs what it measures.
+const lateLimit Micros = 10_000
+
+// Disturbed tells whether the bench itself could not keep its times.
+func (r MediaRound) Disturbed() bool { return r.LatenessP99 > lateLimit }
+
 // PerPacket is the CPU time of one relayed packet.
 func (r MediaRound) PerPacket() float64 { return ratio(float64(r.User+r.System), float64(r.Packets)) }
 
@@ -48,6 +54,7 @@ type MediaSummary struct {
 	LossShare     float64 // of all rounds together
 	RSSPerCall    float64 // KiB, median
 	Reencrypted   bool    // every payload
+	Disturbed     int     // rounds in which the bench could not keep its times
 	ToRtpengine   float64 // ratio of the medians of PerPacket
 	ToFloor       float64
 }
@@ -93,6 +100,9 @@ func (m *Media) Summarise() {
 		}
 		var sent, lost uint64
 		for _, r := range rounds {
+			if r.Disturbed() {
+				s.Disturbed++
+			}
 			sent += r.Sent
 			lost += r.Lost + r.Unauthentic
 			s.Reencrypted = s.Reencrypted && r.Same == 0 && r.Changed > 0
@@ -106,16 +116,24 @@ func (m *Media) Summarise() {
 
 // WriteTable writes the summary for people.
 func (m *Media) WriteTable(out io.Writer) error {
-	rows := [][]string{{"relay", "calls", "µs/packet min", "median", "of rtpengine", "of floor", "core", "p50 µs", "p99 µs", "loss", "KiB/call", "re-encrypted"}}
+	rows := [][]string{{"relay", "calls", "µs/packet min", "median", "of rtpengine", "of floor", "core", "p50 µs", "p99 µs", "loss", "KiB/call", "re-encrypted", "rounds"}}
 	for _, s := range m.Summary {
 		rows = append(rows, []string{
 			s.Relay, fmt.Sprint(s.Calls), number(s.PerPacket.Min), number(s.PerPacket.Median),
 			fmt.Sprintf("%.2f", s.ToRtpengine), fmt.Sprintf("%.2f", s.ToFloor), fmt.Sprintf("%.2f", s.Core),
 			fmt.Sprintf("%.0f", s.P50), fmt.Sprintf("%.0f", s.P99), loss(s.LossShare), fmt.Sprintf("%.1f", s.RSSPerCall),
-			map[bool]string{true: "yes", false: "no"}[s.Reencrypted],
+			map[bool]string{true: "yes", false: "no"}[s.Reencrypted], rounds(s),
 		})
 	}
 	return table(out, rows)
+}
+
+// rounds tells how many there were, and which of them are worth little.
+func rounds(s MediaSummary) string {
+	if s.Disturbed > 0 {
+		return fmt.Sprintf("%d, %d disturbed", s.Rounds, s.Disturbed)
+	}
+	return fmt.Sprint(s.Rounds)
 }
 
 func loss(share float64) string {

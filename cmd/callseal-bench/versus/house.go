@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"embed"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"net/netip"
 	"os"
@@ -41,7 +42,7 @@ type house struct {
 	CarrierListen uint16 // where it would take a carrier's
 	Admin         uint16
 	Carrier       uint16 // of the answerer
-	CA            string // PEM file; the server's certificate stands beside it
+	CA            string // PEM file; server.pem, server.key, carrier.pem and carrier.key stand beside it
 	Suites        [2]string
 
 	roots   *x509.CertPool
@@ -64,18 +65,11 @@ func furnish(dir string, suites [2]string) (*house, error) {
 	if h.carrier, err = ca.Issue(carrierName, carrierAddr); err != nil {
 		return nil, err
 	}
-	der, err := x509.MarshalECPrivateKey(server.PrivateKey.(*ecdsa.PrivateKey))
-	if err != nil {
+	if err := os.WriteFile(h.CA, ca.PEM(), 0o600); err != nil {
 		return nil, err
 	}
-	for name, text := range map[string][]byte{
-		"ca.pem":     ca.PEM(),
-		"server.pem": pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate[0]}),
-		"server.key": pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: der}),
-	} {
-		if err := os.WriteFile(filepath.Join(dir, name), text, 0o600); err != nil {
-			return nil, err
-		}
+	if err := errors.Join(h.keep("server", server), h.keep("carrier", h.carrier)); err != nil {
+		return nil, err
 	}
 	for _, p := range []struct {
 		port *uint16
@@ -86,6 +80,18 @@ func furnish(dir string, suites [2]string) (*house, error) {
 		}
 	}
 	return h, nil
+}
+
+// keep writes NAME.pem and NAME.key.
+func (h *house) keep(name string, c *tls.Certificate) error {
+	der, err := x509.MarshalECPrivateKey(c.PrivateKey.(*ecdsa.PrivateKey)) // as the Authority makes them
+	if err != nil {
+		return err
+	}
+	base := filepath.Join(h.Dir, name)
+	return errors.Join(
+		os.WriteFile(base+".pem", pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.Certificate[0]}), 0o600),
+		os.WriteFile(base+".key", pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: der}), 0o600))
 }
 
 // write fills in a server's configuration and returns its path.

@@ -11,8 +11,8 @@ set -eu
 
 cache=${CALLSEAL_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/callseal}/peers
 keyring=/usr/share/keyrings/debian-archive-keyring.gpg
-installed="baresip-core tcpdump docker.io debootstrap ca-certificates"
-commands="/usr/bin/baresip /usr/bin/tcpdump /usr/sbin/dockerd /usr/sbin/debootstrap"
+installed="baresip-core tcpdump docker.io debootstrap ca-certificates chromium fonts-dejavu-core"
+commands="/usr/bin/baresip /usr/bin/tcpdump /usr/sbin/dockerd /usr/sbin/debootstrap /usr/bin/chromium"
 stamp=$cache/stamp
 version=$(sha256sum "$0" | cut -d' ' -f1)
 

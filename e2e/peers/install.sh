@@ -2,7 +2,7 @@
 # Installs the real peers of callseal's end-to-end tests on a Debian 12 machine, as root.
 #
 #   Asterisk 16 (bullseye), Asterisk 22 and sipp 3.8 (sid): unpacked privately, nothing of them is installed
-#   baresip, tcpdump, dockerd and debootstrap (bookworm):   installed, without starting any daemon
+#   baresip, tcpdump, dockerd, debootstrap, chromium (bookworm): installed, without starting any daemon
 #   a bare bookworm as a tar file, for the base images of the container test
 #
 # Everything that was downloaded stays in ${CALLSEAL_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/callseal}/peers, so that a

@@ -16,10 +16,9 @@ import (
 )
 
 // startPinned starts a process that may run on one core only (any where core
-// is negative), and that the kernel kills when the bench dies.
+// is negative), and that the kernel kills when the calling thread ends. The
+// goroutine is locked to that.
 func startPinned(cmd *exec.Cmd, core int) error {
-	runtime.LockOSThread() // the child inherits this thread's cores
-	defer runtime.UnlockOSThread()
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
 	if core < 0 {
 		return cmd.Start()
@@ -28,13 +27,16 @@ func startPinned(cmd *exec.Cmd, core int) error {
 	if err := unix.SchedGetaffinity(0, &before); err != nil {
 		return fmt.Errorf("affinity: %w", err)
 	}
-	only.Set(core)
+	only.Set(core) // the child inherits it
 	if err := unix.SchedSetaffinity(0, &only); err != nil {
 		return fmt.Errorf("affinity: %w", err)
 	}
 	defer func() { _ = unix.SchedSetaffinity(0, &before) }()
 	return cmd.Start()
 }
+
+// endGroup kills what is left of a server that has ended: processes of its own.
+func endGroup(pid int) { _ = unix.Kill(-pid, unix.SIGKILL) }
 
 // splitCores keeps the bench off the last core and returns that one; -1 where
 // there is only one.

@@ -13,6 +13,8 @@ import (
 
 func startPinned(*exec.Cmd, int) error { return errors.ErrUnsupported }
 
+func endGroup(int) {}
+
 func splitCores() (int, error) { return -1, errors.ErrUnsupported }
 
 func ownCPU() time.Duration { return 0 }

@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"time"
 
@@ -55,15 +56,24 @@ func command(dir, name, program string, args ...string) (*server, error) {
 	return s, nil
 }
 
+// run starts the process and waits for it on one thread, since the kernel ends
+// the process with the thread that started it.
 func (s *server) run(core int) error {
-	if err := startPinned(s.cmd, core); err != nil {
+	started := make(chan error)
+	go func() { // waited for by stop
+		runtime.LockOSThread() // for good: the thread ends with this goroutine
+		defer close(s.ended)
+		err := startPinned(s.cmd, core)
+		started <- err
+		if err == nil {
+			s.err = s.cmd.Wait()
+		}
+	}()
+	if err := <-started; err != nil {
+		<-s.ended
 		_ = s.log.Close()
 		return fmt.Errorf("%s %w: %w", s.name, errStart, err)
 	}
-	go func() { // waited for by stop
-		defer close(s.ended)
-		s.err = s.cmd.Wait()
-	}()
 	return nil
 }
 
@@ -125,6 +135,7 @@ func (s *server) stop() {
 		_ = s.cmd.Process.Kill()
 		<-s.ended
 	}
+	endGroup(s.cmd.Process.Pid)
 	_ = s.log.Close()
 }
 

@@ -9,17 +9,14 @@ import (
 	"callseal/bench/forge"
 )
 
-// AttackForged is the attack's name in scenario files.
-const AttackForged = "forged"
-
 // forgedRate is how many packets a second the attacker sends.
 const forgedRate = 5000
 
-// Forged sends packets to the server's RTP ports that only look as if they
+// forged sends packets to the server's RTP ports that only look as if they
 // belonged to the calls. What of them arrives at the ends counts there as
 // foreign, unauthentic or duplicated; what the server sends to the attacker is a
 // fault of its own.
-func Forged() Hooks {
+func forged() Hooks {
 	var attacker *forge.Forger
 	var end context.CancelFunc
 	ended := make(chan struct{})

@@ -27,19 +27,11 @@ type Config struct {
 	Account func(n int) bench.Account // of the n-th caller, to register with; may be nil
 
 	Command   []string // for the record
-	Wire      bool     // put what could be read into the record
+	Wire      bool     // capture the ports on this machine's interfaces, and put what could be read into the record
 	Sealed    [2]bool  // legs on which nothing may be readable, by bench.Party
 	Cost      bench.CostSampler
 	Observers []bench.Observer
 	Hooks     []Hooks
-}
-
-// Hooks join a run: what attacks it, or watches its wire. Each may be nil.
-type Hooks struct {
-	Bound func(netip.AddrPort)                    // told of each RTP port of ours before it is used
-	Tap   func(to netip.AddrPort, packet []byte)  // sees each packet that is sent, on the engine's goroutines
-	Begin func(ctx context.Context) error         // before the first call; ctx ends after the last one
-	Done  func(record *bench.Record, ended error) // after the last call, before the observers; ended is why the run broke off
 }
 
 // A generator that is later than this with one of a hundred things is the
@@ -73,6 +65,10 @@ type run struct {
 // are up then get their BYE, and there is a record all the same. The error is
 // why the scenario could not be run.
 func Run(ctx context.Context, cfg Config) (*bench.Record, error) {
+	var err error
+	if cfg.Hooks, err = cfg.hooks(); err != nil {
+		return nil, err
+	}
 	r := &run{cfg: cfg, s: cfg.Scenario, ledger: bench.NewLedger(), engine: stream.New(0)}
 	defer r.engine.Close()
 	r.measure()
@@ -98,7 +94,7 @@ func Run(ctx context.Context, cfg Config) (*bench.Record, error) {
 	watching := r.watch()
 	r.perform(ctx)
 	record := watching()
-	err := r.broken(ctx)
+	err = r.broken(ctx)
 	for _, h := range cfg.Hooks {
 		if h.Done != nil {
 			h.Done(record, err)

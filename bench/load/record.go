@@ -127,9 +127,6 @@ func (w *watcher) record() *bench.Record {
 	if r.s.Media.Tone {
 		rec.Tone = &struct{ Checked, Wrong int }{int(media.Tones), int(media.WrongTones)}
 	}
-	if r.cfg.Wire {
-		rec.Wire = &struct{ Packets, Readable uint64 }{media.Packets(), media.Readable}
-	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	rec.Calls, rec.Codes = maps.Clone(t.calls), maps.Clone(t.codes)

@@ -10,10 +10,10 @@ import (
 	"callseal/bench/stream"
 )
 
-// Witness captures the wire of a run and puts into the record how much of it
+// witness captures the wire of a run and puts into the record how much of it
 // could be read. ports are those of SIP: the server's, and the answerer's.
 // sealed says that nothing may be readable.
-func Witness(sealed bool, ports ...uint16) Hooks {
+func witness(sealed bool, ports ...uint16) Hooks {
 	wire := capture.New(stream.Magic)
 	for _, port := range ports {
 		wire.Own(port)

@@ -14,7 +14,9 @@ import (
 
 // commands are the subcommands; the Run method of the chosen one is called.
 type commands struct {
-	Smoke smokeCmd `cmd:"" help:"Place a few calls through a server and prove that they are sealed."`
+	Smoke     smokeCmd     `cmd:"" help:"Place a few calls through a server and prove that they are sealed."`
+	Run       runCmd       `cmd:"" help:"Run a scenario against a server."`
+	Scenarios scenariosCmd `cmd:"" help:"List the scenarios."`
 
 	Media       versus.TargetCmd `cmd:"" help:"Relay audio through rtpengine or a bare UDP relay, and prove what arrives."`
 	VersusMedia versus.MediaCmd  `cmd:"" help:"Relay audio with callseal, rtpengine and a bare UDP relay in turns, and set their cost against each other."`

@@ -95,8 +95,10 @@ func TestSmoke(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			answerer := freePort(t)
 			c := smokeCmd{
-				Target: "sips:" + answerer, Answer: "tls://" + answerer, CA: own.ca, Certificate: own.certificate, Key: own.key,
-				Calls: 2, Duration: 100 * time.Millisecond, Number: "1555",
+				ends: ends{
+					Target: "sips:" + answerer, CA: own.ca, Certificate: own.certificate, Key: own.key, Number: "1555",
+				},
+				Answer: "tls://" + answerer, Calls: 2, Duration: 100 * time.Millisecond,
 			}
 			row.change(&c, answerer)
 			var out bytes.Buffer

@@ -1,0 +1,89 @@
+package main
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"net/netip"
+	"os"
+	"strings"
+
+	"callseal/bench"
+)
+
+// ends are the flags that say where the server is, and who calls and answers.
+type ends struct {
+	Target      string         `required:"" placeholder:"URI" help:"The server, as sips:HOST:PORT or sip:HOST:PORT;transport=udp."`
+	CA          string         `name:"ca" placeholder:"FILE" help:"CA certificate (PEM) that the server's certificate must be signed by; default: the system's."`
+	ServerName  string         `placeholder:"NAME" help:"Name that the server's certificate must be made out for; default: the target's host."`
+	From        netip.AddrPort `placeholder:"ADDR:PORT" help:"Local address to call from; servers know their trunks by it. Port 0 is any."`
+	Certificate string         `placeholder:"FILE" help:"The answerer's certificate (PEM), for tls."`
+	Key         string         `placeholder:"FILE" help:"The answerer's key (PEM), for tls."`
+	Number      string         `default:"1555" placeholder:"DIGITS" help:"What the dialled numbers begin with. Without an answerer: the number."`
+	PlainCaller bool           `help:"The caller speaks plain RTP."`
+	PlainAnswer bool           `help:"The answerer speaks plain RTP."`
+}
+
+func (e ends) target() (bench.Target, error) { return bench.ParseTarget(e.Target) }
+
+// caller is the callers' side, without what the run adds.
+func (e ends) caller(target bench.Target) (bench.Config, error) {
+	cfg := bench.Config{Proto: target.Proto, Local: e.From, ServerName: e.ServerName, Suites: suites(e.PlainCaller)}
+	if e.CA == "" {
+		return cfg, nil
+	}
+	text, err := os.ReadFile(e.CA)
+	if err != nil {
+		return cfg, err
+	}
+	cfg.Roots = x509.NewCertPool()
+	if !cfg.Roots.AppendCertsFromPEM(text) {
+		return cfg, fmt.Errorf("%s: %w: no certificate in PEM", e.CA, bench.ErrCertificate)
+	}
+	return cfg, nil
+}
+
+// answerer is the answerer's side at a URL, without what the run adds.
+func (e ends) answerer(url string) (bench.Config, error) {
+	proto, addr, err := listenAddress(url)
+	if err != nil {
+		return bench.Config{}, err
+	}
+	cfg := bench.Config{User: "answer", Proto: proto, Local: addr, Suites: suites(e.PlainAnswer)}
+	if proto != bench.TLS {
+		return cfg, nil
+	}
+	if e.Certificate == "" || e.Key == "" {
+		return cfg, fmt.Errorf("--answer %s: %w: give --certificate and --key", url, bench.ErrCertificate)
+	}
+	pair, err := tls.LoadX509KeyPair(e.Certificate, e.Key)
+	if err != nil {
+		return cfg, fmt.Errorf("--certificate, --key: %w", err)
+	}
+	cfg.Certificate = &pair
+	return cfg, nil
+}
+
+func suites(plain bool) []bench.Suite {
+	if plain {
+		return nil
+	}
+	return []bench.Suite{bench.DefaultSuite}
+}
+
+// listenAddress reads tls://ADDR:PORT.
+func listenAddress(url string) (bench.Proto, netip.AddrPort, error) {
+	scheme, hostport, ok := strings.Cut(url, "://")
+	if !ok {
+		return 0, netip.AddrPort{}, fmt.Errorf("--answer %s: %w: write tls://ADDR:PORT", url, bench.ErrTarget)
+	}
+	proto, err := bench.ParseProto(scheme)
+	if err != nil {
+		return 0, netip.AddrPort{}, fmt.Errorf("--answer %s: %w", url, err)
+	}
+	addr, err := netip.ParseAddrPort(hostport)
+	if err != nil || addr.Addr().IsUnspecified() {
+		return 0, netip.AddrPort{}, fmt.Errorf("--answer %s: %w: give an address of this machine and a port", url, bench.ErrTarget)
+	}
+	return proto, addr, nil
+}

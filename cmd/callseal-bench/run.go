@@ -1,0 +1,168 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/netip"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"callseal/bench"
+	"callseal/bench/load"
+	"callseal/bench/scenario"
+)
+
+// runCmd is `callseal-bench run`.
+type runCmd struct {
+	Scenario string `arg:"" help:"A scenario's name (see the subcommand scenarios), or a file of your own."`
+
+	ends     `embed:""`
+	Answer   string         `placeholder:"URL" help:"Where the server finds the answerer: tls://ADDR:PORT, tcp:// or udp://. Without it the server must answer by itself and give the audio back."`
+	User     string         `placeholder:"NAME" help:"Account to register with, where the scenario does; digits count up from caller to caller."`
+	Password bench.Password `placeholder:"TEXT" env:"CALLSEAL_BENCH_PASSWORD" help:"Password of all accounts; better in the environment as CALLSEAL_BENCH_PASSWORD."`
+	Register bool           `help:"Let the callers register before they call, whatever the scenario says."`
+
+	Calls    int           `placeholder:"N" help:"So many calls at most, whatever the scenario says."`
+	Rate     float64       `placeholder:"N" help:"So many calls a second, to begin with."`
+	Duration time.Duration `placeholder:"TIME" help:"Length of the run."`
+	Speed    float64       `placeholder:"N" help:"Calls ring and talk so many times shorter."`
+	Tone     bool          `help:"The audio is a tone, and each end demands the other's."`
+	Wire     bool          `help:"Assert that nothing readable passed on the wire."`
+	PID      int           `name:"pid" placeholder:"PID" help:"Process of the server, to measure what it costs."`
+
+	outputs `embed:""`
+}
+
+// errNotAsPlanned ends a run without objectives in which something was wrong.
+var errNotAsPlanned = errors.New("not all went as planned")
+
+// answerWithin is how long a server may take for any answer, so that one that
+// says nothing is known within 5 s.
+const answerWithin = 4 * time.Second
+
+// Run runs the scenario. The first Ctrl-C hangs up and reports, the second one
+// ends at once.
+func (c runCmd) Run(out output) error {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	defer context.AfterFunc(ctx, stop)()
+	return c.run(ctx, out)
+}
+
+func (c runCmd) run(ctx context.Context, out output) error {
+	cfg, err := c.config()
+	if err != nil {
+		return err
+	}
+	results, err := c.open(out, cfg.Scenario.Name, cfg.Target.String(), cfg.Scenario.Duration)
+	if err != nil {
+		return err
+	}
+	cfg.Observers = append(cfg.Observers, results)
+	record, err := load.Run(ctx, cfg)
+	if err == nil && len(record.SLO) == 0 && len(record.Faults) > 0 && !record.GeneratorBound {
+		err = fmt.Errorf("%w: %s", errNotAsPlanned, strings.Join(record.Faults, "; "))
+	}
+	return results.close(err)
+}
+
+// config puts files and flags together.
+func (c runCmd) config() (load.Config, error) {
+	s, err := loadScenario(c.Scenario)
+	if err != nil {
+		return load.Config{}, err
+	}
+	s, err = s.With(scenario.Options{Calls: c.Calls, Rate: c.Rate, Duration: c.Duration, Speed: c.Speed, Tone: c.Tone})
+	if err != nil {
+		return load.Config{}, err
+	}
+	s.Callers.Register = s.Callers.Register || c.Register
+	cfg := load.Config{Scenario: s, Number: c.Number, Command: os.Args, Wire: c.Wire}
+	if cfg.Target, err = c.target(); err != nil {
+		return cfg, err
+	}
+	if cfg.Caller, err = c.caller(cfg.Target); err != nil {
+		return cfg, err
+	}
+	cfg.Caller.Timeout = answerWithin
+	cfg.Caller.Local = netip.AddrPortFrom(c.From.Addr(), 0) // every connection has a port of its own
+	if !c.From.IsValid() {
+		cfg.Caller.Local = netip.AddrPort{}
+	}
+	cfg.Sealed[bench.Calling] = cfg.Target.Proto == bench.TLS && !c.PlainCaller
+	if c.Answer != "" {
+		answerer, err := c.answerer(c.Answer)
+		if err != nil {
+			return cfg, err
+		}
+		cfg.Answerer = &answerer
+		cfg.Sealed[bench.Answering] = answerer.Proto == bench.TLS && !c.PlainAnswer
+	}
+	if c.User != "" {
+		cfg.Account = func(n int) bench.Account { return bench.Account{User: countUp(c.User, n), Password: c.Password} }
+	}
+	if c.PID != 0 {
+		sampler, err := bench.NewSampler(os.DirFS("/proc"), c.PID)
+		if err != nil {
+			return cfg, fmt.Errorf("--pid: %w", err)
+		}
+		cfg.Cost = sampler.Sample
+	}
+	return cfg, nil
+}
+
+// loadScenario reads a file where the name is one's path, else an embedded
+// scenario.
+func loadScenario(name string) (scenario.Scenario, error) {
+	if ext := filepath.Ext(name); ext != ".yml" && ext != ".yaml" && !strings.ContainsRune(name, filepath.Separator) {
+		return scenario.Load(name)
+	}
+	text, err := os.ReadFile(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return scenario.Scenario{}, fmt.Errorf("%s: there is no such scenario file: %w", name, fs.ErrNotExist)
+	}
+	if err != nil {
+		return scenario.Scenario{}, err
+	}
+	return scenario.Parse(strings.TrimSuffix(filepath.Base(name), filepath.Ext(name)), text)
+}
+
+// countUp adds n to the digits at the end of a name, with leading zeros kept:
+// 1009 and 2 are 1011. A name without digits gets them.
+func countUp(name string, n int) string {
+	head := strings.TrimRight(name, "0123456789")
+	digits := name[len(head):]
+	if digits == "" {
+		return name + strconv.Itoa(n)
+	}
+	first, err := strconv.Atoi(digits)
+	if err != nil {
+		return name + strconv.Itoa(n)
+	}
+	return fmt.Sprintf("%s%0*d", head, len(digits), first+n)
+}
+
+// scenariosCmd is `callseal-bench scenarios`.
+type scenariosCmd struct{}
+
+// Run lists the embedded scenarios.
+func (scenariosCmd) Run(out output) error {
+	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	for _, name := range scenario.Names() {
+		s, err := scenario.Load(name)
+		if err != nil {
+			return err
+		}
+		if _, err := fmt.Fprintf(table, "%s\t%s\n", name, s.About); err != nil {
+			return err
+		}
+	}
+	return table.Flush()
+}

@@ -254,7 +254,7 @@ func (w *watcher) wrong(m stream.Counts, stopped bool) map[fault]int {
 	add(m.Duplicated, packet, "arrived twice")
 	add(m.Unauthentic, packet, "failed authentication or came altered")
 	add(m.Foreign, packet, "belonged to another call")
-	add(m.WrongTones, packet, "came without the other end's tone")
+	add(m.WrongTones, "audio stream", "had not the other end's tone all the time")
 	if share := float64(m.Lost) / float64(max(1, m.Lost+m.Received)); share > r.s.MaxLoss && !stopped {
 		add(m.Lost, packet, "never came ("+percent(share)+" of all)")
 	}

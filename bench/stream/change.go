@@ -23,6 +23,13 @@ func (s *Stream) Pause(yes bool) {
 	s.worker.mu.Unlock()
 }
 
+// Await begins the time to the first packet anew, unless it has come.
+func (s *Stream) Await() {
+	s.worker.mu.Lock()
+	s.from = Clock()
+	s.worker.mu.Unlock()
+}
+
 // unseal decrypts with the key, or else with the one before.
 func (s *Stream) unseal(wire []byte) ([]byte, error) {
 	w := s.worker

@@ -17,8 +17,8 @@ type Counts struct {
 	Readable    uint64 // packets of this end whose audio was in the clear on the wire, both ways
 	Changed     uint64 // payload bytes differed from what the other end put on the wire
 	Same        uint64 // payload bytes were the same
-	Tones       uint64 // packets whose tone was looked for
-	WrongTones  uint64 // of Tones: it was not the other end's
+	Tones       uint64 // streams whose tone was looked for in every packet
+	WrongTones  uint64 // of Tones: in some packet it was not the other end's
 
 	FirstPacket time.Duration // from Open to the first packet; the longest of several calls
 }

@@ -186,9 +186,9 @@ func (s *Stream) judge(wire []byte, from address, at int64) {
 	head := len(packet) - PayloadSize
 	payload := packet[head:]
 	if s.cfg.Tone {
-		s.counts.Tones++
+		s.counts.Tones = 1
 		if !isTone(payload, s.heard()) {
-			s.counts.WrongTones++
+			s.counts.WrongTones = 1
 		}
 	}
 	got, ok := readStamp(payload)

@@ -29,24 +29,11 @@ func (m Media) plus(o Media) Media {
 // Studio is where the audio of one end of the calls is made: an engine and
 // what it measures. Many endpoints may share one.
 type Studio struct {
-	engine                          *stream.Engine
-	own                             bool // engine is nobody else's
-	account                         *stream.Account
-	ledger                          *Ledger
-	latency, lateness, jitter, clip *Latency
-}
-
-// newStudio uses the given engine, or one of its own.
-func newStudio(engine *stream.Engine, ledger *Ledger, latency *Latency) *Studio {
-	s := &Studio{
-		engine: engine, own: engine == nil, ledger: ledger,
-		latency: latency, lateness: NewLatency(), jitter: NewLatency(), clip: NewLatency(),
-	}
-	if s.own {
-		s.engine = stream.New(1)
-	}
-	s.account = s.engine.Account(stream.Sinks{Latency: s.latency, Lateness: s.lateness, Jitter: s.jitter, Clip: s.clip})
-	return s
+	engine  *stream.Engine
+	own     bool // engine is nobody else's
+	account *stream.Account
+	ledger  *Ledger
+	gauges  Gauges
 }
 
 // Gauges are where a studio's durations go; several may share one.
@@ -61,13 +48,19 @@ type Gauges struct {
 
 // NewStudio makes one upon an engine, which somebody else closes.
 func NewStudio(engine *stream.Engine, ledger *Ledger, to Gauges) *Studio {
-	s := &Studio{
-		engine: engine, ledger: ledger,
-		latency: to.Latency, lateness: to.Lateness, jitter: to.Jitter, clip: to.Clip,
-	}
-	s.account = engine.Account(stream.Sinks{
+	return &Studio{engine: engine, ledger: ledger, gauges: to, account: engine.Account(stream.Sinks{
 		Latency: to.Latency, Lateness: to.Lateness, Jitter: to.Jitter, Clip: to.Clip, Tap: to.Tap,
-	})
+	})}
+}
+
+// newStudio uses the given engine, or one of its own.
+func newStudio(engine *stream.Engine, ledger *Ledger, latency *Latency) *Studio {
+	own := engine == nil
+	if own {
+		engine = stream.New(1)
+	}
+	s := NewStudio(engine, ledger, Gauges{Latency: latency, Lateness: NewLatency(), Jitter: NewLatency(), Clip: NewLatency()})
+	s.own = own
 	return s
 }
 
@@ -83,8 +76,8 @@ func (s *Studio) close() {
 // fill puts what was measured so far into the figures.
 func (s *Studio) fill(f *Figures) {
 	f.Media.Counts, f.Talking = s.account.Counts()
-	f.Latency, f.Lateness = s.latency.Quantiles(), s.lateness.Quantiles()
-	f.Jitter, f.Clip = s.jitter.Quantiles(), s.clip.Quantiles()
+	f.Latency, f.Lateness = s.gauges.Latency.Quantiles(), s.gauges.Lateness.Quantiles()
+	f.Jitter, f.Clip = s.gauges.Jitter.Quantiles(), s.gauges.Clip.Quantiles()
 }
 
 // voice is one end's audio of one call.

@@ -139,6 +139,7 @@ func (c *call) accept() error {
 	c.enter(accepting, c.e.cfg.Timeout)
 	if c.early {
 		c.audioEnd = time.Now().Add(c.result.Audio)
+		c.audio.Load().Await()
 	} else {
 		c.startAudio()
 	}

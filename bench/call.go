@@ -72,13 +72,14 @@ type call struct {
 	began    time.Time
 	rang     bool // a provisional response came
 	socket   *stream.Port
-	own      audio   // what we offered or answered
-	session  uint64  // of our SDP
-	ack      []byte  // of the 2xx, to be repeated
-	reack    []byte  // of the last re-INVITE's 2xx, to be repeated
-	change   *change // nil: no re-INVITE is under way
-	early    bool    // the audio began before the answer
-	last     []byte  // last response to the INVITE, to be repeated
+	own      audio    // what we offered or answered
+	session  uint64   // of our SDP
+	ack      []byte   // of the 2xx, to be repeated
+	reack    []byte   // of the last re-INVITE's 2xx, to be repeated
+	change   *change  // nil: no re-INVITE is under way
+	early    bool     // the audio began before the answer
+	promised *promise // a key of ours that is not used yet; nil: none
+	last     []byte   // last response to the INVITE, to be repeated
 	audioEnd time.Time
 
 	alarm   *time.Timer // what it means depends on the state
@@ -331,6 +332,7 @@ func (c *call) request(req *sip.Request, l *link) {
 	case sip.INVITE:
 		c.reinvite(req, l)
 	case sip.ACK:
+		c.keep(req)
 		c.acknowledged(req)
 	case sip.CANCEL:
 		c.cancelled(req, l)

@@ -211,12 +211,34 @@ func (c *call) reinvited(req *sip.Request, l *link) {
 	}
 	next.Version, next.Direction = c.own.Version+1, mirrored(offered.Direction)
 	c.own = next
-	if err := c.retune(offered, mine, theirs); err != nil {
+	if err := c.retune(offered, v.mine, theirs); err != nil {
 		c.fail(err)
 		refuse(sip.StatusInternalServerError, "Bench Error")
 		return
 	}
+	c.promised = &promise{req.CSeq().SeqNo, mine}
 	c.describeAgain(req, l, next)
+}
+
+// promise is a key that we use when its answer has arrived: packets under it
+// would overtake the answer, and nobody could read them.
+type promise struct {
+	cseq uint32
+	mine crypto
+}
+
+// keep uses the key that was promised, when the ACK shows that it is known.
+func (c *call) keep(ack *sip.Request) {
+	if c.promised == nil || c.promised.cseq != ack.CSeq().SeqNo {
+		return
+	}
+	mine := c.promised.mine
+	c.promised = nil
+	if v := c.audio.Load(); v != nil {
+		if err := v.rekey(mine, v.theirs); err != nil {
+			c.fail(err)
+		}
+	}
 }
 
 func (c *call) describeAgain(req *sip.Request, l *link, own audio) {

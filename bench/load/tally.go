@@ -93,7 +93,7 @@ func (t *tally) Ended(r bench.Result) {
 	}
 	t.heard = t.heard || r.Status != 0
 	if outcome == bench.Failed {
-		t.second.Failed[r.Status]++
+		t.second.Failed[failing(r)]++
 		t.faults[fault{"call", "failed at the caller: " + why}]++
 		t.room(r.Err)
 		t.hopeless(r)
@@ -101,6 +101,17 @@ func (t *tally) Ended(r bench.Result) {
 	if t.knee != nil {
 		t.knee.ended(r.ID, outcome == bench.Failed)
 	}
+}
+
+// failing is the final code that a failed call is filed under: of the re-INVITE,
+// where that is what failed.
+func failing(r bench.Result) int {
+	for _, c := range r.Changes {
+		if c.Status >= 300 {
+			return c.Status
+		}
+	}
+	return r.Status
 }
 
 // judge says how a call ended, and why it failed if it did.

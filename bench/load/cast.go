@@ -106,5 +106,3 @@ func (c *cast) part() int {
 	return best
 }
 
-// index of a plan in the order of the calls, from 0 on.
-func (c *cast) index(p bench.Plan) int { return int(p.ID - c.base - 1) }

@@ -161,6 +161,7 @@ func (p *poller) read(s *Stream, ahead int64) bool {
 func (in *inbox) arrived(ahead int64) int64 {
 	now := Clock()
 	head := (*unix.Cmsghdr)(unsafe.Pointer(&in.control[0]))
+	//nolint:unconvert // the length is 32 bits wide on 32-bit machines
 	if uint64(in.message.Controllen) < uint64(unix.CmsgLen(int(unsafe.Sizeof(unix.Timespec{})))) ||
 		head.Level != unix.SOL_SOCKET || head.Type != unix.SCM_TIMESTAMPNS {
 		return now

@@ -105,4 +105,3 @@ func (c *cast) part() int {
 	c.given[best]++
 	return best
 }
-

@@ -28,6 +28,7 @@ type asteriskConfig struct {
 	Channel                        string
 	Early                          tone
 	CallerCode, CallerNumber       string
+	PhoneSecret                    string
 }
 
 // Who calls when an Asterisk dials: VICIdial's key of the call, and the number that the callee may see.
@@ -35,6 +36,9 @@ const (
 	callerCode   = "V1123201337000001234"
 	callerNumber = "12125550100"
 )
+
+// phoneSecret is the password of its phones 101 to 103.
+const phoneSecret = "bench-phones-4711"
 
 // asterisk is a running Asterisk.
 type asterisk struct {
@@ -50,6 +54,7 @@ func startAsterisk(t *testing.T, name string, addr netip.Addr, ca *authority, c 
 	c.Addr, c.Identity, c.Certificate, c.Key, c.CA = addr, id.both, id.cert, id.key, ca.file
 	c.Dir = filepath.Join(t.ArtifactDir(), name)
 	c.Early, c.CallerCode, c.CallerNumber = earlyTone, callerCode, callerNumber
+	c.PhoneSecret = phoneSecret
 	if c.Ring == 0 {
 		c.Ring = 20
 	}

@@ -54,7 +54,7 @@ type MediaSummary struct {
 	LossShare     float64 // of all rounds together
 	RSSPerCall    float64 // KiB, median
 	Reencrypted   bool    // every payload
-	Disturbed     int     // rounds in which the bench could not keep its times
+	Disturbed     bool    // no round in which the bench could keep its times
 	ToRtpengine   float64 // ratio of the medians of PerPacket
 	ToFloor       float64
 }
@@ -79,6 +79,21 @@ type mediaKey struct {
 	calls int
 }
 
+// undisturbed leaves out the rounds that are worth little, unless that would be
+// all of them.
+func undisturbed(rounds []MediaRound) []MediaRound {
+	var good []MediaRound
+	for _, r := range rounds {
+		if !r.Disturbed() {
+			good = append(good, r)
+		}
+	}
+	if len(good) == 0 {
+		return rounds
+	}
+	return good
+}
+
 // Summarise fills Summary from Rounds.
 func (m *Media) Summarise() {
 	keys, groups := group(m.Rounds, func(r MediaRound) mediaKey { return mediaKey{r.Relay, r.Calls} })
@@ -86,6 +101,9 @@ func (m *Media) Summarise() {
 	m.Summary = nil
 	cost := func(relay string, calls int) float64 {
 		return spreadOf(groups[mediaKey{relay, calls}], MediaRound.PerPacket).Median
+	}
+	for k, rounds := range groups {
+		groups[k] = undisturbed(rounds)
 	}
 	for _, k := range keys {
 		rounds := groups[k]
@@ -100,9 +118,7 @@ func (m *Media) Summarise() {
 		}
 		var sent, lost uint64
 		for _, r := range rounds {
-			if r.Disturbed() {
-				s.Disturbed++
-			}
+			s.Disturbed = s.Disturbed || r.Disturbed()
 			sent += r.Sent
 			lost += r.Lost + r.Unauthentic
 			s.Reencrypted = s.Reencrypted && r.Same == 0 && r.Changed > 0
@@ -128,10 +144,10 @@ func (m *Media) WriteTable(out io.Writer) error {
 	return table(out, rows)
 }
 
-// rounds tells how many there were, and which of them are worth little.
+// rounds tells how many counted, and whether they are worth little.
 func rounds(s MediaSummary) string {
-	if s.Disturbed > 0 {
-		return fmt.Sprintf("%d, %d disturbed", s.Rounds, s.Disturbed)
+	if s.Disturbed {
+		return fmt.Sprintf("%d, disturbed", s.Rounds)
 	}
 	return fmt.Sprint(s.Rounds)
 }

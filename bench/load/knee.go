@@ -80,14 +80,11 @@ func (k *knee) passed() *level {
 	return nil
 }
 
-// finding says in a sentence where the knee is. late tells that the generator
-// was the bottleneck.
-func (k *knee) finding(finished, late bool) string {
+// finding says in a sentence where the knee is. The pace was kept for driven;
+// late tells that the generator was the bottleneck.
+func (k *knee) finding(driven time.Duration, late bool) string {
 	var best *level
-	full := len(k.levels)
-	if !finished {
-		full-- // the last one was not driven to its end
-	}
+	full := k.pace.Level(driven) // the one after was not driven to its end
 	for i, l := range k.levels {
 		if !l.good(k.limit) {
 			break

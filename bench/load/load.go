@@ -196,7 +196,11 @@ func (r *run) perform(ctx context.Context) {
 		})
 	}
 	pacers.Wait()
-	r.tally.paced()
+	driven := r.lastCall()
+	if pacing.Err() != nil || r.s.Calls > 0 {
+		driven = min(driven, time.Since(r.began))
+	}
+	r.tally.paced(driven)
 	r.calling.Wait()
 	r.settle(ctx)
 }

@@ -186,7 +186,7 @@ func (w *watcher) conclude(rec *bench.Record, media stream.Counts) {
 		rec.Notes = append(rec.Notes, fmt.Sprintf("The server's cost is not known to the end: %v.", w.blind))
 	}
 	if t.knee != nil {
-		rec.Notes = append(rec.Notes, t.knee.finding(t.finished, rec.GeneratorBound))
+		rec.Notes = append(rec.Notes, t.knee.finding(t.driven, rec.GeneratorBound))
 		if t.knee.passed() != nil {
 			return // it was driven until it failed: that is no fault
 		}

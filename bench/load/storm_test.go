@@ -13,6 +13,7 @@ import (
 	"github.com/emiago/sipgo/sip"
 
 	"callseal/bench"
+	"callseal/bench/pace"
 	"callseal/bench/scenario"
 )
 
@@ -186,23 +187,25 @@ func TestKneeFindings(t *testing.T) {
 		}
 		return l
 	}
+	steps := pace.Pace{Step: pace.Step{By: 10, Every: 2 * time.Second}}
 	good, fail, slow := at(10, 50, 0, time.Millisecond), at(20, 100, 3, time.Millisecond), at(20, 100, 0, time.Second)
 	for _, row := range []struct {
-		name           string
-		levels         []*level
-		finished, late bool
-		want           []string
+		name   string
+		levels []*level
+		driven time.Duration
+		late   bool
+		want   []string
 	}{
-		{"failures", []*level{good, fail}, false, false, []string{"10 calls/s were carried", "1.0 ms", "At 20/s 3 of 100 calls failed"}},
-		{"too slow", []*level{good, slow}, false, false, []string{"10 calls/s were carried", "above the limit of 100ms"}},
-		{"nothing carried", []*level{fail}, false, false, []string{"not even the first rate"}},
-		{"the end of the scenario", []*level{good, at(20, 90, 0, 0)}, true, false, []string{"20 calls/s", "may carry more"}},
-		{"stopped in a step", []*level{good, at(20, 90, 0, 0)}, false, false, []string{"10 calls/s", "may carry more"}},
-		{"the generator", []*level{good, fail}, false, true, []string{"10 calls/s", "generator was the bottleneck"}},
-		{"good again after a failure", []*level{good, fail, at(30, 90, 0, 0)}, true, false, []string{"10 calls/s"}},
+		{"failures", []*level{good, fail}, 3 * time.Second, false, []string{"10 calls/s were carried", "1.0 ms", "At 20/s 3 of 100 calls failed"}},
+		{"too slow", []*level{good, slow}, 3 * time.Second, false, []string{"10 calls/s were carried", "above the limit of 100ms"}},
+		{"nothing carried", []*level{fail}, time.Second, false, []string{"not even the first rate"}},
+		{"the end of the scenario", []*level{good, at(20, 90, 0, 0)}, 4 * time.Second, false, []string{"20 calls/s", "may carry more"}},
+		{"stopped in a step", []*level{good, at(20, 90, 0, 0)}, 3 * time.Second, false, []string{"10 calls/s", "may carry more"}},
+		{"the generator", []*level{good, fail}, 3 * time.Second, true, []string{"10 calls/s", "generator was the bottleneck"}},
+		{"good again after a failure", []*level{good, fail, at(30, 90, 0, 0)}, 6 * time.Second, false, []string{"10 calls/s"}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			got := (&knee{limit: limit, levels: row.levels}).finding(row.finished, row.late)
+			got := (&knee{limit: limit, levels: row.levels, pace: steps}).finding(row.driven, row.late)
 			for _, want := range row.want {
 				if !strings.Contains(got, want) {
 					t.Errorf("no %q in: %s", want, got)

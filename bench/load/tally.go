@@ -19,18 +19,18 @@ type tally struct {
 	late  *bench.Latency // of begun calls
 	bye   *bench.Latency // from a cut connection to the BYE at the other end
 
-	mu       sync.Mutex
-	up       int
-	second   bench.Sample // since the last look
-	calls    map[string]int
-	codes    map[int]int
-	faults   map[fault]int
-	heard    bool // the server has answered anything at all
-	short    int  // things that the generator's machine had no room for
-	cut      map[uint64]time.Time
-	ended    map[uint64]time.Time // at the answerer, of calls that were cut
-	knee     *knee
-	finished bool // the pace came to its end by itself
+	mu     sync.Mutex
+	up     int
+	second bench.Sample // since the last look
+	calls  map[string]int
+	codes  map[int]int
+	faults map[fault]int
+	heard  bool // the server has answered anything at all
+	short  int  // things that the generator's machine had no room for
+	cut    map[uint64]time.Time
+	ended  map[uint64]time.Time // at the answerer, of calls that were cut
+	knee   *knee
+	driven time.Duration // how long the pace was kept
 }
 
 func newTally(r *run) *tally {
@@ -200,10 +200,10 @@ func (t *tally) joined(name string, status int, took time.Duration, err error) {
 	t.setup.Record(took)
 }
 
-// paced notes that all was begun that was planned.
-func (t *tally) paced() {
+// paced notes how long the pace was kept.
+func (t *tally) paced(driven time.Duration) {
 	t.mu.Lock()
-	t.finished = t.run.left() <= t.run.s.Duration-t.run.lastCall()
+	t.driven = driven
 	t.mu.Unlock()
 }
 

@@ -134,6 +134,10 @@ type Port struct {
 	local  netip.AddrPort
 }
 
+// evenTries bounds the search for an even port: the kernel draws them at
+// random, and of a million calls not one shall fail for want of luck.
+const evenTries = 64
+
 // Bind takes an even port of the address (RFC 3550, section 11). Close it, or
 // open a stream on it and close that.
 func (e *Engine) Bind(addr netip.Addr) (*Port, error) {
@@ -147,7 +151,7 @@ func (e *Engine) Bind(addr netip.Addr) (*Port, error) {
 			s.close()
 		}
 	}()
-	for range 16 {
+	for range evenTries {
 		s, local, err := listen(addr)
 		if err != nil {
 			return nil, fmt.Errorf("%w: %w", ErrPort, err)

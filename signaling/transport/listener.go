@@ -128,8 +128,8 @@ func (l *listener) admit(raw *net.TCPConn) {
 	e := l.endpoint
 	remote := unmap(raw.RemoteAddr().(*net.TCPAddr).AddrPort())
 	if cause, ok := e.guard.enter(remote.Addr()); !ok {
-		_ = raw.Close() // refused
-		e.metrics.turnAway(cause)
+		e.metrics.turnAway(cause) // before the remote can see the end
+		_ = raw.Close()
 		if e.notes.due(cause.String()+remote.Addr().String(), time.Now()) {
 			e.log.Warn("connection refused", "listener", l.Name, "remote", remote, "cause", cause.String())
 		}

@@ -180,13 +180,16 @@ func TestUDPServer(t *testing.T) {
 		}
 	})
 	t.Run("INVITE refused", func(t *testing.T) {
+		var last heard
 		c.say(t, text("INVITE", UDP, "i", "z9hG4bKi", 1, "", ""))
 		tx := receive(t, "INVITE", seen)
 		if err := tx.Respond(sip.NewResponseFromRequest(tx.Request(), 486, "Busy Here", nil)); err != nil {
 			t.Fatal(err)
 		}
-		first := final(heard{})
-		again := c.hear(t) // timer G
+		for !strings.Contains(last.Get("CSeq"), "INVITE") { // the OPTIONS above may have been answered once more
+			last = final(heard{})
+		}
+		first, again := last, final(heard{}) // timer G
 		if first.status() != 486 || again.status() != 486 || first.Get("To") != again.Get("To") {
 			t.Errorf("got %s, then %s", first.start, again.start)
 		}

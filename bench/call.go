@@ -129,8 +129,7 @@ func (c *call) run(ctx context.Context) Result {
 		case <-c.cue.C:
 			c.move()
 		case <-c.link.lost:
-			c.fail(c.link.err)
-			c.state = over
+			c.stranded()
 		case <-c.halted:
 			c.fail(ErrStopped)
 			c.state = over
@@ -155,6 +154,20 @@ func (c *call) run(ctx context.Context) Result {
 		w.Ended(c.result)
 	}
 	return c.result
+}
+
+// stranded ends a call whose connection is gone, after what had arrived on it.
+func (c *call) stranded() {
+	for c.state != over {
+		select {
+		case in := <-c.inbox:
+			c.handle(in)
+			continue
+		default:
+		}
+		c.fail(c.link.err)
+		c.state = over
+	}
 }
 
 // fail keeps the first error.

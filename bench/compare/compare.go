@@ -38,6 +38,12 @@ type Micros float64
 // InMicros converts, with parts of a microsecond.
 func InMicros(d time.Duration) Micros { return Micros(float64(d) / float64(time.Microsecond)) }
 
+// Document is a comparison that is over.
+type Document interface {
+	WriteTable(io.Writer) error // for people
+	WriteJSON(io.Writer) error  // for other programs
+}
+
 // Spread is the lowest and the middle one of several measurements.
 type Spread struct{ Min, Median float64 }
 

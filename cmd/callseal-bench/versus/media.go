@@ -2,6 +2,7 @@ package versus
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -53,18 +54,25 @@ func (c MediaCmd) Run(out io.Writer) error {
 		}
 	}
 	doc := compare.Media{Command: strings.Join(os.Args, " "), Began: time.Now(), Machine: machine(b.core >= 0)}
-	if doc.Rounds, err = b.rounds(ctx, out); err != nil {
-		return err
-	}
+	var broken error
+	doc.Rounds, broken = b.rounds(ctx, out)
 	doc.Machine.Load[1] = load()
 	doc.Summarise()
-	if _, err := fmt.Fprintf(out, "\n%v\n\n", doc.Machine); err != nil {
+	return errors.Join(broken, conclude(out, c.JSON, &doc, len(doc.Rounds), doc.Machine))
+}
+
+// conclude writes what was measured, also when not all of it was.
+func conclude(out io.Writer, json string, doc compare.Document, rounds int, at compare.Machine) error {
+	if rounds == 0 {
+		return nil
+	}
+	if _, err := fmt.Fprintf(out, "\n%v\n\n", at); err != nil {
 		return err
 	}
 	if err := doc.WriteTable(out); err != nil {
 		return err
 	}
-	return writeFile(c.JSON, doc.WriteJSON)
+	return writeFile(json, doc.WriteJSON)
 }
 
 // writeFile does nothing without a path.
@@ -100,7 +108,7 @@ func (b *mediaBench) rounds(ctx context.Context, out io.Writer) ([]compare.Media
 				name := b.Relays[(i+round)%len(b.Relays)]
 				r, err := b.undisturbed(ctx, name, calls, round, out)
 				if err != nil {
-					return nil, fmt.Errorf("%s, %d calls: %w", name, calls, err)
+					return all, fmt.Errorf("%s, %d calls: %w", name, calls, err)
 				}
 				all = append(all, r)
 			}

@@ -2,6 +2,7 @@ package versus
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -59,9 +60,17 @@ func (c SIPCmd) Run(out io.Writer) error {
 		}
 	}
 	doc := compare.SIP{Command: strings.Join(os.Args, " "), Began: time.Now(), Machine: machine(b.core >= 0)}
-	for round := 1; round <= c.Rounds; round++ {
-		for i := range c.Servers {
-			name := c.Servers[(i+round)%len(c.Servers)]
+	broken := b.rounds(ctx, out, &doc)
+	doc.Machine.Load[1] = load()
+	doc.Summarise()
+	return errors.Join(broken, conclude(out, c.JSON, &doc, len(doc.Rounds), doc.Machine))
+}
+
+// rounds measures the servers in turns.
+func (b *sipBench) rounds(ctx context.Context, out io.Writer, doc *compare.SIP) error {
+	for round := 1; round <= b.Rounds; round++ {
+		for i := range b.Servers {
+			name := b.Servers[(i+round)%len(b.Servers)]
 			r, err := b.measure(ctx, name)
 			if err != nil {
 				return fmt.Errorf("%s: %w", name, err)
@@ -74,15 +83,7 @@ func (c SIPCmd) Run(out io.Writer) error {
 			}
 		}
 	}
-	doc.Machine.Load[1] = load()
-	doc.Summarise()
-	if _, err := fmt.Fprintf(out, "\n%v\n\n", doc.Machine); err != nil {
-		return err
-	}
-	if err := doc.WriteTable(out); err != nil {
-		return err
-	}
-	return writeFile(c.JSON, doc.WriteJSON)
+	return nil
 }
 
 type sipBench struct {

@@ -5,11 +5,12 @@ UNITS  = $(shell $(GO) list ./... | grep -v /e2e)
 FUZZTIME ?= 60s
 IMAGE ?= callseal
 
-# What the comparisons measure, as flags: --rounds 5 --duration 5s --calls 50,200,400.
+# Flags of the bench, like BENCH='--duration 5m' or MEDIA='--rounds 1 --calls 200'.
+BENCH ?= --speed 10
 MEDIA ?=
 SIP ?=
 
-.PHONY: help build demo peers test check lint race fuzz bench-peers bench-media bench-sip image clean
+.PHONY: help build demo peers test check lint race fuzz bench bench-peers bench-media bench-sip image clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,6 +41,9 @@ race: ## unit tests under the race detector
 
 fuzz: ## every fuzz target for FUZZTIME
 	.ci/fuzz.sh $(FUZZTIME)
+
+bench: build ## a VICIdial house for a minute through callseal, with the report in bin/bench.html
+	bin/callseal-bench self run vicidial-s --json bin/bench.json --report bin/bench.html $(BENCH)
 
 bench-peers: ## install rtpengine and Kamailio, to measure against (root, Debian 12)
 	bench/peers/install.sh

@@ -24,7 +24,7 @@ demo: ## TLS+SRTP calls through callseal between built-in endpoints
 peers: ## install the peers of the end-to-end tests (root, Debian 12)
 	e2e/peers/install.sh
 
-test: peers ## all tests, those against real peers too
+test: peers bench-peers ## all tests, those against real peers too
 	CALLSEAL_REQUIRE_PEERS=1 $(GO) test -p 1 -timeout 30m ./...
 
 check: lint ## what to run before a commit: format, vet, lint, unit tests

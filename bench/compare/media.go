@@ -47,11 +47,13 @@ func (r MediaRound) PerCall() float64 {
 // MediaSummary is one relay with one number of calls.
 type MediaSummary struct {
 	Relay         string
-	Calls, Rounds int
-	PerPacket     Spread // µs
+	Calls         int
+	Rounds, Tried int     // that count, and all attempts
+	LossDisturbed float64 // share lost in the attempts that do not count
+	PerPacket     Spread  // µs
 	Core          float64
 	P50, P99      float64 // µs, medians
-	LossShare     float64 // of all rounds together
+	LossShare     float64 // of the rounds that count, together
 	RSSPerCall    float64 // KiB, median
 	Reencrypted   bool    // every payload
 	Disturbed     bool    // no round in which the bench could keep its times
@@ -79,6 +81,19 @@ type mediaKey struct {
 	calls int
 }
 
+// lossDisturbed is what was lost where the bench could not keep its times: the
+// fault may be the machine's, the bench's or the relay's.
+func lossDisturbed(rounds []MediaRound) float64 {
+	var sent, lost uint64
+	for _, r := range rounds {
+		if r.Disturbed() {
+			sent += r.Sent
+			lost += r.Lost + r.Unauthentic
+		}
+	}
+	return ratio(float64(lost), float64(sent))
+}
+
 // undisturbed leaves out the rounds that are worth little, unless that would be
 // all of them.
 func undisturbed(rounds []MediaRound) []MediaRound {
@@ -102,19 +117,22 @@ func (m *Media) Summarise() {
 	cost := func(relay string, calls int) float64 {
 		return spreadOf(groups[mediaKey{relay, calls}], MediaRound.PerPacket).Median
 	}
+	tried := map[mediaKey][]MediaRound{}
 	for k, rounds := range groups {
+		tried[k] = rounds
 		groups[k] = undisturbed(rounds)
 	}
 	for _, k := range keys {
 		rounds := groups[k]
 		s := MediaSummary{
-			Relay: k.relay, Calls: k.calls, Rounds: len(rounds),
-			PerPacket:   spreadOf(rounds, MediaRound.PerPacket),
-			Core:        spreadOf(rounds, MediaRound.Core).Median,
-			P50:         spreadOf(rounds, func(r MediaRound) float64 { return float64(r.P50) }).Median,
-			P99:         spreadOf(rounds, func(r MediaRound) float64 { return float64(r.P99) }).Median,
-			RSSPerCall:  spreadOf(rounds, MediaRound.PerCall).Median,
-			Reencrypted: true,
+			Relay: k.relay, Calls: k.calls, Rounds: len(rounds), Tried: len(tried[k]),
+			LossDisturbed: lossDisturbed(tried[k]),
+			PerPacket:     spreadOf(rounds, MediaRound.PerPacket),
+			Core:          spreadOf(rounds, MediaRound.Core).Median,
+			P50:           spreadOf(rounds, func(r MediaRound) float64 { return float64(r.P50) }).Median,
+			P99:           spreadOf(rounds, func(r MediaRound) float64 { return float64(r.P99) }).Median,
+			RSSPerCall:    spreadOf(rounds, MediaRound.PerCall).Median,
+			Reencrypted:   true,
 		}
 		var sent, lost uint64
 		for _, r := range rounds {
@@ -132,24 +150,26 @@ func (m *Media) Summarise() {
 
 // WriteTable writes the summary for people.
 func (m *Media) WriteTable(out io.Writer) error {
-	rows := [][]string{{"relay", "calls", "µs/packet min", "median", "of rtpengine", "of floor", "core", "p50 µs", "p99 µs", "loss", "KiB/call", "re-encrypted", "rounds"}}
+	rows := [][]string{{"relay", "calls", "µs/packet min", "median", "of rtpengine", "of floor", "core", "p50 µs", "p99 µs", "loss", "KiB/call", "re-encrypted", "rounds", "loss in others"}}
 	for _, s := range m.Summary {
 		rows = append(rows, []string{
 			s.Relay, fmt.Sprint(s.Calls), number(s.PerPacket.Min), number(s.PerPacket.Median),
 			fmt.Sprintf("%.2f", s.ToRtpengine), fmt.Sprintf("%.2f", s.ToFloor), fmt.Sprintf("%.2f", s.Core),
 			fmt.Sprintf("%.0f", s.P50), fmt.Sprintf("%.0f", s.P99), loss(s.LossShare), fmt.Sprintf("%.1f", s.RSSPerCall),
-			map[bool]string{true: "yes", false: "no"}[s.Reencrypted], rounds(s),
+			map[bool]string{true: "yes", false: "no"}[s.Reencrypted], rounds(s), loss(s.LossDisturbed),
 		})
 	}
 	return table(out, rows)
 }
 
-// rounds tells how many counted, and whether they are worth little.
+// rounds tells how many counted of how many attempts, and whether they are
+// worth little.
 func rounds(s MediaSummary) string {
+	text := fmt.Sprintf("%d of %d", s.Rounds, s.Tried)
 	if s.Disturbed {
-		return fmt.Sprintf("%d, disturbed", s.Rounds)
+		text += ", disturbed"
 	}
-	return fmt.Sprint(s.Rounds)
+	return text
 }
 
 func loss(share float64) string {

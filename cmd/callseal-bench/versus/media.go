@@ -106,11 +106,11 @@ func (b *mediaBench) rounds(ctx context.Context, out io.Writer) ([]compare.Media
 		for _, calls := range b.Calls {
 			for i := range b.Relays {
 				name := b.Relays[(i+round)%len(b.Relays)]
-				r, err := b.undisturbed(ctx, name, calls, round, out)
+				tried, err := b.undisturbed(ctx, name, calls, round, out)
+				all = append(all, tried...)
 				if err != nil {
 					return all, fmt.Errorf("%s, %d calls: %w", name, calls, err)
 				}
-				all = append(all, r)
 			}
 		}
 	}
@@ -121,31 +121,29 @@ func (b *mediaBench) rounds(ctx context.Context, out io.Writer) ([]compare.Media
 // disturbed, by whatever else this machine does.
 const attempts = 3
 
-// undisturbed measures until the bench sends on time, or gives the best that
-// could be had.
-func (b *mediaBench) undisturbed(ctx context.Context, name string, calls, round int, out io.Writer) (best compare.MediaRound, err error) {
-	for attempt := range attempts {
+// undisturbed measures until the bench sends on time. It gives every attempt:
+// one that was disturbed may have been so by the relay.
+func (b *mediaBench) undisturbed(ctx context.Context, name string, calls, round int, out io.Writer) (all []compare.MediaRound, err error) {
+	for range attempts {
 		r, err := b.measure(ctx, name, calls)
 		if err != nil {
-			return r, err
+			return all, err
 		}
 		r.Round = round
-		if attempt == 0 || r.LatenessP99 < best.LatenessP99 {
-			best = r
-		}
+		all = append(all, r)
 		verdict := ""
 		if r.Disturbed() {
 			verdict = ": disturbed"
 		}
 		if _, err := fmt.Fprintf(out, "round %d: %-9s %3d calls  %5.1f µs/packet  p50 %4.0f p99 %5.0f µs  lost %d of %d  bench %.2f of a core, late p99 %.0f µs%s\n",
 			round, name, calls, r.PerPacket(), r.P50, r.P99, r.Lost+r.Unauthentic, r.Sent, r.BenchCore, r.LatenessP99, verdict); err != nil {
-			return r, err
+			return all, err
 		}
 		if !r.Disturbed() {
 			break
 		}
 	}
-	return best, nil
+	return all, nil
 }
 
 // measure starts a relay, fills it with calls, measures it while they talk, and

@@ -68,8 +68,8 @@ func TestMedia(t *testing.T) {
 		t.Fatalf("%v\n%s", err, out.String())
 	}
 	doc := read[compare.Media](t, json)
-	if len(doc.Rounds) != 2 || len(doc.Summary) != 2 {
-		t.Fatalf("%d rounds, %d rows", len(doc.Rounds), len(doc.Summary))
+	if len(doc.Rounds) < 2 || len(doc.Summary) != 2 { // a busy machine adds attempts
+		t.Fatalf("%d attempts, %d rows", len(doc.Rounds), len(doc.Summary))
 	}
 	for _, s := range doc.Summary {
 		if s.Reencrypted != (s.Relay == callsealName) {

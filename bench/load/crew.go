@@ -203,6 +203,15 @@ func (c *crew) wire() (sum bench.Wire) {
 	c.mu.Lock()
 	callers := slices.Clone(c.joined)
 	c.mu.Unlock()
+	callers = c.appendMembers(callers)
+	for _, caller := range callers {
+		sum = sum.Plus(caller.Wire())
+	}
+	return sum
+}
+
+// appendMembers adds the callers that the members have now.
+func (c *crew) appendMembers(callers []*bench.Caller) []*bench.Caller {
 	for _, m := range c.members {
 		m.mu.Lock()
 		if m.caller != nil {
@@ -210,10 +219,7 @@ func (c *crew) wire() (sum bench.Wire) {
 		}
 		m.mu.Unlock()
 	}
-	for _, caller := range callers {
-		sum = sum.Plus(caller.Wire())
-	}
-	return sum
+	return callers
 }
 
 // close ends all connections.
@@ -223,13 +229,7 @@ func (c *crew) close() {
 	callers := c.joined
 	c.joined = nil
 	c.mu.Unlock()
-	for _, m := range c.members {
-		m.mu.Lock()
-		if m.caller != nil {
-			callers = append(callers, m.caller)
-		}
-		m.mu.Unlock()
-	}
+	callers = c.appendMembers(callers)
 	var all sync.WaitGroup
 	for _, caller := range callers {
 		all.Go(caller.Close)

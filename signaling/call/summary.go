@@ -53,24 +53,24 @@ func originOf(p Party) string { return p.Role.String() }
 
 // Summary is what is left of a call: its line in the log and its counters.
 type Summary struct {
-	start, rang, answer time.Time
-	final               time.Time // when A got its final answer, or was about to
-	outcome             Outcome
-	code                int    // final code that A got
-	endedBy, cause      string // who ended the call, and why; first comes, first stays
-	origin              string
-	reason              []sip.Header // Reason headers of the BYE that came
-	from, to, code20    string       // numbers, and VICIdial's caller code
-	suites              [2]string
+	start, rang, answer  time.Time
+	final                time.Time // when A got its final answer, or was about to
+	outcome              Outcome
+	code                 int    // final code that A got
+	endedBy, cause       string // who ended the call, and why; first comes, first stays
+	origin               string
+	reason               []sip.Header // Reason headers of the BYE that came
+	from, to, callerCode string       // numbers, and VICIdial's caller code
+	suites               [2]string
 }
 
 func newSummary(c *Call) Summary {
 	invite := c.inA.Request()
 	return Summary{
-		start:  time.Now(),
-		from:   header.Number(invite.From().Address),
-		to:     invite.Recipient.User,
-		code20: invite.From().DisplayName,
+		start:      time.Now(),
+		from:       header.Number(invite.From().Address),
+		to:         invite.Recipient.User,
+		callerCode: invite.From().DisplayName,
 	}
 }
 
@@ -186,7 +186,7 @@ func (s *Summary) finish(c *Call) {
 		slog.String("call", c.id),
 		slog.String("from", c.a.party.Name+"/"+s.from),
 		slog.String("to", c.b.party.Name+"/"+s.to),
-		slog.String("caller_code", s.code20),
+		slog.String("caller_code", s.callerCode),
 		slog.String("outcome", s.outcome.String()),
 		slog.Int("code", s.code),
 		slog.String("setup", end.Sub(s.start).Truncate(time.Millisecond).String()),

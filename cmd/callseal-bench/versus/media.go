@@ -34,25 +34,12 @@ const placeEvery = 5 * time.Millisecond
 func (c MediaCmd) Run(out io.Writer) error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	dir, err := os.MkdirTemp("", "callseal-bench")
-	if err != nil {
+	b := &mediaBench{MediaCmd: c}
+	var err error
+	if b.site, err = openSite(twoSuites, c.Unpinned, &b.Callseal, &b.MediaCmd.Rtpengine); err != nil {
 		return err
 	}
-	defer func() { _ = os.RemoveAll(dir) }()
-	b := &mediaBench{MediaCmd: c, dir: dir, core: -1}
-	if b.house, err = furnish(dir, twoSuites); err != nil {
-		return err
-	}
-	for _, p := range []*string{&b.Callseal, &b.MediaCmd.Rtpengine} {
-		if *p, err = absolute(*p); err != nil {
-			return err
-		}
-	}
-	if !c.Unpinned {
-		if b.core, err = splitCores(); err != nil {
-			return err
-		}
-	}
+	defer b.close()
 	doc := compare.Media{Command: strings.Join(os.Args, " "), Began: time.Now(), Machine: machine(b.core >= 0)}
 	var broken error
 	doc.Rounds, broken = b.rounds(ctx, out)
@@ -93,9 +80,7 @@ func writeFile(path string, write func(io.Writer) error) error {
 
 type mediaBench struct {
 	MediaCmd
-	dir   string
-	core  int
-	house *house
+	site
 }
 
 // rounds measures everything in turns, so that a slow minute of the machine

@@ -40,25 +40,12 @@ const warmUp = 100
 func (c SIPCmd) Run(out io.Writer) error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	dir, err := os.MkdirTemp("", "callseal-bench")
-	if err != nil {
+	b := &sipBench{SIPCmd: c}
+	var err error
+	if b.site, err = openSite(oneSuite, c.Unpinned, &b.Callseal, &b.SIPCmd.Kamailio); err != nil {
 		return err
 	}
-	defer func() { _ = os.RemoveAll(dir) }()
-	b := &sipBench{SIPCmd: c, core: -1}
-	if b.house, err = furnish(dir, oneSuite); err != nil {
-		return err
-	}
-	for _, p := range []*string{&b.Callseal, &b.SIPCmd.Kamailio} {
-		if *p, err = absolute(*p); err != nil {
-			return err
-		}
-	}
-	if !c.Unpinned {
-		if b.core, err = splitCores(); err != nil {
-			return err
-		}
-	}
+	defer b.close()
 	doc := compare.SIP{Command: strings.Join(os.Args, " "), Began: time.Now(), Machine: machine(b.core >= 0)}
 	broken := b.rounds(ctx, out, &doc)
 	doc.Machine.Load[1] = load()
@@ -88,8 +75,7 @@ func (b *sipBench) rounds(ctx context.Context, out io.Writer, doc *compare.SIP) 
 
 type sipBench struct {
 	SIPCmd
-	core  int
-	house *house
+	site
 }
 
 // measure runs calls without audio through one server: some to warm it up, some

@@ -319,7 +319,9 @@ func (t *ClientTx) machineEnded(m *sip.ClientTx, err error) {
 	if errors.Is(err, sip.ErrTransactionTransport) {
 		failure = &Failure{Trunk: t.trunk(), Stage: StageWrite, Cause: classify(err), Err: err}
 	}
-	t.timedOut()
+	if !t.silent { // a CANCEL's INVITE runs out at the same moment, and is to hear of the time, not of the connection
+		t.timedOut()
+	}
 	t.fail(failure)
 }
 

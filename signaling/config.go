@@ -19,6 +19,9 @@ type Config struct {
 	Transport transport.Limits
 	// UserAgent is what Server and User-Agent headers say.
 	UserAgent string
+	// Network and Resolver are the operating system's when they are nil.
+	Network  transport.Network
+	Resolver transport.Resolver
 }
 
 // Listener is a place where calls come in. Sources, Media and Suites hold for

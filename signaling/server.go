@@ -12,7 +12,6 @@ import (
 
 	"github.com/emiago/sipgo/sip"
 
-	"callseal/media"
 	"callseal/signaling/call"
 	"callseal/signaling/transport"
 )
@@ -45,7 +44,7 @@ type Server struct {
 
 // New binds the listeners. The error names the listener that could not be
 // bound. A nil metrics counts nothing.
-func New(cfg Config, relay *media.Relay, log *slog.Logger, metrics *Metrics) (*Server, error) {
+func New(cfg Config, relay call.Relay, log *slog.Logger, metrics *Metrics) (*Server, error) {
 	if metrics == nil {
 		metrics = &Metrics{}
 	}
@@ -61,6 +60,7 @@ func New(cfg Config, relay *media.Relay, log *slog.Logger, metrics *Metrics) (*S
 	}
 	tc := transport.Config{
 		Limits: cfg.Transport, Handler: s, Log: log, Metrics: metrics.transport, UserAgent: cfg.UserAgent,
+		Network: cfg.Network, Resolver: cfg.Resolver,
 	}
 	for i := range cfg.Listeners {
 		l := &cfg.Listeners[i]

@@ -174,7 +174,7 @@ func newFixture(t *testing.T, edit func(*Config)) *fixture {
 	if edit != nil {
 		edit(&cfg)
 	}
-	f.Server, err = New(cfg, relay, log, NewMetrics(prometheus.NewPedanticRegistry()))
+	f.Server, err = New(cfg, call.NewRelay(relay), log, NewMetrics(prometheus.NewPedanticRegistry()))
 	if err != nil {
 		t.Fatal(err)
 	}

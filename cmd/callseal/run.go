@@ -19,6 +19,7 @@ import (
 	"callseal/cmd/callseal/web"
 	"callseal/media"
 	"callseal/signaling"
+	"callseal/signaling/call"
 )
 
 // runCmd is `callseal run`.
@@ -120,7 +121,7 @@ func assemble(cfg *Config, log *slog.Logger) (*house, error) {
 	if h.relay, err = media.New(relayed); err != nil {
 		return nil, err
 	}
-	if h.server, err = signaling.New(cfg.Signaling, h.relay, log, signaling.NewMetrics(reg)); err != nil {
+	if h.server, err = signaling.New(cfg.Signaling, call.NewRelay(h.relay), log, signaling.NewMetrics(reg)); err != nil {
 		return nil, err
 	}
 	h.admin, err = web.New(web.Config{Listen: cfg.Admin, Metrics: reg, Unready: h.unready, Log: log})

@@ -29,7 +29,7 @@ type House struct {
 		Send(context.Context, transport.Outgoing) *transport.ClientTx
 		SendAck(*sip.Request, transport.Hop)
 	}
-	Relay *media.Relay
+	Relay Relay
 	// MediaAddress is where the relay binds for a leg, and what SDP says of it.
 	MediaAddress func(v6 bool) (bind, advertise netip.Addr)
 	Ring, Length time.Duration
@@ -60,7 +60,7 @@ type Call struct {
 
 	machine     machine
 	negotiation *negotiation
-	session     *media.Session
+	session     Session
 	stats       media.Stats // the session's last
 	timers      map[timer]*time.Timer
 

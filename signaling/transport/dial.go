@@ -244,14 +244,12 @@ func share(deadline time.Time, left int) time.Duration {
 func (p *pool) connectTo(ctx context.Context, t *Target, to netip.AddrPort, within time.Duration) (*Flow, *Failure) {
 	e := p.endpoint
 	started := time.Now()
-	dialer := net.Dialer{Timeout: within}
-	plain, err := dialer.DialContext(ctx, "tcp", to.String())
+	raw, err := e.network.Dial(ctx, within, to)
 	if err != nil {
 		return nil, &Failure{Trunk: t.Trunk, Stage: StageConnect, Cause: classify(err), Err: err}
 	}
-	raw := plain.(*net.TCPConn)
 	tune(raw)
-	stream := plain
+	stream := raw
 	if t.Proto == TLS {
 		secured, failure := e.clientHandshake(ctx, t, raw)
 		if failure != nil {
@@ -262,7 +260,7 @@ func (p *pool) connectTo(ctx context.Context, t *Target, to netip.AddrPort, with
 		stream = secured
 		e.metrics.handshake(t.Role, secured.ConnectionState().Version)
 	}
-	local := unmap(raw.LocalAddr().(*net.TCPAddr).AddrPort())
+	local := tcpAddr(raw.LocalAddr())
 	f := &Flow{id: t.Proto.String() + "-" + strconv.FormatUint(e.serial.Add(1), 10), role: t.Role, proto: t.Proto, trunk: t.Trunk,
 		local: local, remote: unmap(to), contact: e.contactFor(t.Role, t.Proto, local)}
 	c := newConn(e, raw, stream, f)

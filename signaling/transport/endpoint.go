@@ -24,6 +24,7 @@ type Endpoint struct {
 	tap        func(Tapped)
 	tapSecrets bool
 	resolver   Resolver
+	network    Network
 	server     string
 	checker    *checker
 	guard      *guard
@@ -59,7 +60,7 @@ func New(c Config) (*Endpoint, error) {
 	silence()
 	e := &Endpoint{
 		limits: c.Limits.withDefaults(), handler: c.Handler, log: c.Log, metrics: c.Metrics, tap: c.Tap, tapSecrets: c.TapSecrets,
-		resolver: c.Resolver, server: c.UserAgent, checker: newChecker(),
+		resolver: c.Resolver, network: c.Network, server: c.UserAgent, checker: newChecker(),
 		ready: make(chan struct{}), stopping: make(chan struct{}), conns: map[*conn]struct{}{},
 	}
 	if e.metrics == nil {
@@ -67,6 +68,9 @@ func New(c Config) (*Endpoint, error) {
 	}
 	if e.resolver == nil {
 		e.resolver = net.DefaultResolver
+	}
+	if e.network == nil {
+		e.network = kernel{}
 	}
 	e.running, e.stop = context.WithCancel(context.Background())
 	e.guard = newGuard(e.limits)

@@ -16,8 +16,8 @@ import (
 type listener struct {
 	Listener
 	endpoint *Endpoint
-	tcp      *net.TCPListener // of tcp and tls
-	socket   *socket          // of udp
+	tcp      net.Listener // of tcp and tls
+	socket   *socket      // of udp
 	local    netip.AddrPort
 	contact  hostPort // the advertised address; host "" when the flow's own local address is to be shown
 }
@@ -34,9 +34,8 @@ func bind(e *Endpoint, c Listener) (*listener, error) {
 			l.local = l.socket.local
 		}
 	} else {
-		l.tcp, err = net.ListenTCP(network("tcp", c.Address.Addr()), net.TCPAddrFromAddrPort(c.Address))
-		if err == nil {
-			l.local = unmap(l.tcp.Addr().(*net.TCPAddr).AddrPort())
+		if l.tcp, err = e.network.Listen(c.Address); err == nil {
+			l.local = tcpAddr(l.tcp.Addr())
 		}
 	}
 	if err != nil {
@@ -98,7 +97,7 @@ func (l *listener) close() {
 func (l *listener) accept() {
 	pause := acceptPause
 	for {
-		raw, err := l.tcp.AcceptTCP()
+		raw, err := l.tcp.Accept()
 		if err == nil {
 			pause = acceptPause
 			l.admit(raw)
@@ -124,9 +123,9 @@ func (l *listener) accept() {
 }
 
 // admit checks the caps and starts the connection's goroutine.
-func (l *listener) admit(raw *net.TCPConn) {
+func (l *listener) admit(raw net.Conn) {
 	e := l.endpoint
-	remote := unmap(raw.RemoteAddr().(*net.TCPAddr).AddrPort())
+	remote := tcpAddr(raw.RemoteAddr())
 	if cause, ok := e.guard.enter(remote.Addr()); !ok {
 		e.metrics.turnAway(cause) // before the remote can see the end
 		_ = raw.Close()
@@ -146,10 +145,10 @@ func (l *listener) admit(raw *net.TCPConn) {
 }
 
 // serve runs one accepted connection to its end.
-func (l *listener) serve(raw *net.TCPConn, remote netip.AddrPort, started time.Time) {
+func (l *listener) serve(raw net.Conn, remote netip.AddrPort, started time.Time) {
 	e := l.endpoint
 	tune(raw)
-	var stream net.Conn = raw
+	stream := raw
 	if l.Proto == TLS {
 		t, err := l.shake(raw)
 		if err != nil {
@@ -160,7 +159,7 @@ func (l *listener) serve(raw *net.TCPConn, remote netip.AddrPort, started time.T
 		stream, started = t, time.Now()
 		e.metrics.handshake(l.Role, t.ConnectionState().Version)
 	}
-	local := unmap(raw.LocalAddr().(*net.TCPAddr).AddrPort())
+	local := tcpAddr(raw.LocalAddr())
 	contact := l.contact
 	if contact.host == "" {
 		contact = hostPortOf(local)

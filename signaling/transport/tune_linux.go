@@ -12,7 +12,11 @@ import (
 const unacknowledged = 20 * time.Second
 
 // tune makes the kernel find dead connections, idle or not.
-func tune(c *net.TCPConn) {
+func tune(stream net.Conn) {
+	c, ok := stream.(*net.TCPConn)
+	if !ok {
+		return
+	}
 	_ = c.SetKeepAliveConfig(net.KeepAliveConfig{Enable: true, Idle: 30 * time.Second, Interval: 10 * time.Second, Count: 3})
 	if rc, err := c.SyscallConn(); err == nil {
 		_ = rc.Control(func(fd uintptr) { // without it, timers B and F find out, only later

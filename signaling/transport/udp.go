@@ -13,7 +13,7 @@ import (
 type socket struct {
 	endpoint *Endpoint
 	serial   uint64
-	udp      *net.UDPConn
+	udp      PacketConn
 	local    netip.AddrPort
 	role     Role
 	listener string
@@ -30,25 +30,12 @@ const maxSources = 256
 
 // openSocket binds a UDP socket.
 func openSocket(e *Endpoint, address netip.AddrPort) (*socket, error) {
-	u, err := net.ListenUDP(network("udp", address.Addr()), net.UDPAddrFromAddrPort(address))
+	u, err := e.network.ListenPacket(address)
 	if err != nil {
 		return nil, err
 	}
-	_ = u.SetReadBuffer(udpReadBuffer) // the kernel gives what it allows
 	local := u.LocalAddr().(*net.UDPAddr).AddrPort()
 	return &socket{endpoint: e, serial: e.serial.Add(1), udp: u, local: unmap(local)}, nil
-}
-
-// network names the address family for a bind: [::] takes both.
-func network(proto string, a netip.Addr) string {
-	switch {
-	case a.Is4() || a.Is4In6():
-		return proto + "4"
-	case a.IsUnspecified():
-		return proto
-	default:
-		return proto + "6"
-	}
 }
 
 func unmap(a netip.AddrPort) netip.AddrPort { return netip.AddrPortFrom(a.Addr().Unmap(), a.Port()) }
@@ -120,19 +107,17 @@ func (s *socket) close() {
 	}
 }
 
-// sourceFor asks the kernel which of our addresses a datagram to a remote leaves by, with a socket that is connected and never used.
+// sourceFor is our own address by which a datagram to a remote leaves.
 func (s *socket) sourceFor(remote netip.AddrPort) netip.Addr {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if a, ok := s.sources[remote.Addr()]; ok {
 		return a
 	}
-	probe, err := net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(remote))
+	source, err := s.endpoint.network.Source(remote)
 	if err != nil {
 		return s.local.Addr()
 	}
-	source := unmap(probe.LocalAddr().(*net.UDPAddr).AddrPort()).Addr()
-	_ = probe.Close()
 	if len(s.sources) >= maxSources || s.sources == nil {
 		s.sources = map[netip.Addr]netip.Addr{}
 	}

@@ -63,6 +63,9 @@ func (f *forwarder) rtp(buf []byte, n int, source netip.AddrPort, now time.Durat
 	received := n
 	if f.from.sealedIn {
 		if n, v.drop = f.open(buf, n, rtp, now, v); v.drop != DropNone {
+			if v.drop == DropAuth && f.from.trial != nil {
+				f.from.trial.keep(buf[:n])
+			}
 			return
 		}
 	} else if !in.admit(source, f.from.source.continues(ssrc, seq), now) {

@@ -32,12 +32,19 @@ type leg struct {
 	out     sender
 
 	count counters
+
+	// For watch.go.
+	trial        *trial        // nil: nothing is on trial
+	receiveBase  [kinds]uint64 // count.received when the key of opened[0] came into force
+	sendBase     [kinds]uint64 // count.sent when the key for sending did
+	outlivedTold [2]bool       // EventLifetime was told of the key for receiving, of the one for sending
 }
 
 // opener is a key that the remote has encrypted with.
 type opener struct {
 	key     srtp.Key
 	context *srtp.Unprotect
+	used    uint64          // packets in earlier terms of the key
 	counted srtp.Recoveries // those already in the leg's counters
 }
 
@@ -101,9 +108,10 @@ func (l *leg) applyReceive(k *srtp.Key, now time.Duration) error {
 		if !l.opened[i].key.Equal(*k) {
 			continue
 		}
-		o := l.opened[i]
-		o.context.AllowRestart() // some senders begin to count anew with each offer
+		l.opened[i].context.AllowRestart() // some senders begin to count anew with each offer
 		if i > 0 {
+			l.turn()
+			o := l.opened[i]
 			copy(l.opened[1:i+1], l.opened[:i])
 			l.opened[0], l.oldUntil = o, now+oldKeyGrace
 		}
@@ -114,6 +122,7 @@ func (l *leg) applyReceive(k *srtp.Key, now time.Duration) error {
 	if err != nil {
 		return err
 	}
+	l.turn()
 	l.opened = append([]opener{{key: *k, context: context}}, l.opened[:min(len(l.opened), maxReceiveKeys-1)]...)
 	if l.sealedIn {
 		l.oldUntil = now + oldKeyGrace
@@ -127,7 +136,7 @@ func (l *leg) applySend(k *srtp.Key, seal *srtp.Protect, random [32]byte) {
 	if l.remote.Send != nil {
 		l.retired = append(l.retired, *l.remote.Send)
 	}
-	l.seal = seal
+	l.seal, l.sendBase, l.outlivedTold[1] = seal, l.count.sent, false
 	if k == nil {
 		return
 	}
@@ -135,6 +144,7 @@ func (l *leg) applySend(k *srtp.Key, seal *srtp.Protect, random [32]byte) {
 		if old.Equal(*k) {
 			fresh := newSender(random)
 			l.out.ssrc, l.out.packets, l.out.octets = fresh.ssrc, 0, 0
+			l.sendBase = [kinds]uint64{} // how much of it went in its earlier terms is not kept: all, to be safe
 			return
 		}
 	}
@@ -181,6 +191,9 @@ func (l *leg) countSent(k kind, bytes int, now time.Duration) {
 			l.count.firstSent = now
 		}
 		l.out.sent(bytes - rtpHeader) // for sender reports
+		if l.out.awaited {
+			l.out.awaited, l.out.deliveredAt = false, now
+		}
 	}
 	l.count.sent[k]++
 	l.count.sentBytes += uint64(bytes)

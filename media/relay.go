@@ -16,6 +16,9 @@ import (
 // defaultRest is how long a closed port rests.
 const defaultRest = 30 * time.Second
 
+// DefaultSilence is what Config.Silence should be where nobody says otherwise.
+const DefaultSilence = 30 * time.Second
+
 // maxBinds is how many pairs are tried for one side when other processes hold ports of the range.
 const maxBinds = 128
 
@@ -24,6 +27,7 @@ type Config struct {
 	Ports   PortRange        // RTP takes the even ports, RTCP the odd ones above them
 	Workers int              // OS threads that relay; 0 means one per processor
 	Rest    time.Duration    // a closed port rests before a new call gets it; 0 means 30 s
+	Silence time.Duration    // EventSilent comes when a remote was silent for so long; 0: never
 	Log     *slog.Logger     // required
 	Metrics *Metrics         // nil: none
 	Clock   func() time.Time // nil: time.Now
@@ -88,6 +92,7 @@ func (r *Relay) Run(ctx context.Context) error {
 			}
 		})
 	}
+	running.Go(func() { r.watch(ctx, workers) }) // waited for below
 	r.mu.Lock()
 	r.workers = workers
 	r.mu.Unlock()
@@ -117,7 +122,9 @@ func (r *Relay) makeWorkers() ([]*worker, error) {
 			}
 			return nil, err
 		}
-		workers = append(workers, newWorker(os, r.now, r.config.Log, r.ports.retire))
+		w := newWorker(os, r.now, r.config.Log, r.ports.retire)
+		w.silence = r.config.Silence
+		workers = append(workers, w)
 	}
 	return workers, nil
 }

@@ -22,6 +22,9 @@ type sender struct {
 	tsOffset  uint32
 	packets   uint32 // as sender reports count them
 	octets    uint32
+
+	awaited     bool          // the first packet after the answer has not gone yet
+	deliveredAt time.Duration // when it went
 }
 
 // frame is the shortest plausible time between two packets of different sources.

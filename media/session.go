@@ -34,6 +34,10 @@ type Remote struct {
 	Mux           bool           // RTP and RTCP on one port (RFC 5761)
 	Receive, Send *srtp.Key      // what the remote encrypts with, and what we do; nil: plain RTP
 	Hold          bool           // the remote does not want to receive
+	Mute          bool           // the remote will not send (recvonly or inactive, as it says)
+
+	// How many packets the keys may protect (RFC 4568 section 6.1); 0: as many as there are.
+	ReceiveLife, SendLife uint64
 }
 
 // Session relays the media of one call. Its methods may be called from any goroutine.
@@ -74,6 +78,15 @@ func (s *Session) Set(side Side, r Remote) error {
 		}
 	})
 	return err
+}
+
+// Notify makes the session tell f what happens to it. f is called by the session's worker: it must neither block nor
+// call the session.
+func (s *Session) Notify(f func(Event)) { s.worker.do(func() { s.state.watch.notify = f }) }
+
+// Answered says that the call is answered: from now on audio is expected both ways. Saying it again does nothing.
+func (s *Session) Answered() {
+	s.worker.do(func() { s.state.answer(s.worker.clock(), s.worker.silence) })
 }
 
 // Stats returns the figures as they are now, or as they were at the end.

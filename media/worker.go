@@ -17,6 +17,7 @@ type worker struct {
 	// Never changed.
 	os      backend
 	clock   func() time.Duration // time since the relay's start
+	silence time.Duration        // of a remote before it is told; 0: never
 	log     *slog.Logger
 	release func(address netip.Addr, port uint16) // gives a session's ports back
 
@@ -52,6 +53,7 @@ type state struct {
 	legs   [2]leg
 	ports  [2][kinds]*port
 	local  [2]netip.AddrPort // the address and even port of each side
+	watch  watch
 	closed bool
 }
 

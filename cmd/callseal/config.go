@@ -129,6 +129,7 @@ func rawDefaults() rawConfig {
 		Limits: rawLimits{
 			Ring:                  signaling.DefaultRing,
 			Duration:              signaling.DefaultDuration,
+			Silence:               media.DefaultSilence,
 			ConnectionsPerAddress: transport.DefaultPerAddress,
 			Connections:           transport.DefaultTotal,
 		},
@@ -174,6 +175,10 @@ func (l *loader) limits() {
 	}
 	l.span("limits.ring", r.Ring, time.Second, time.Hour)
 	l.span("limits.duration", r.Duration, time.Second, 7*24*time.Hour)
+	if r.Silence != 0 {
+		l.span("limits.silence", r.Silence, time.Second, time.Hour)
+	}
+	l.cfg.Media.Silence = r.Silence
 	if r.ConnectionsPerAddress < 1 {
 		l.fail("limits.connections_per_address", fault{strconv.Itoa(r.ConnectionsPerAddress) + " lets nobody in", "write at least 1"})
 	}

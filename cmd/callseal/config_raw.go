@@ -68,6 +68,7 @@ type rawLimits struct {
 	Calls                 int           `yaml:"calls"`
 	Ring                  time.Duration `yaml:"ring"`
 	Duration              time.Duration `yaml:"duration"`
+	Silence               time.Duration `yaml:"silence"`
 	ConnectionsPerAddress int           `yaml:"connections_per_address"`
 	Connections           int           `yaml:"connections"`
 }

@@ -92,6 +92,7 @@ func (c *Call) openMedia() error {
 		return err
 	}
 	c.session = session
+	c.watchMedia()
 	rtpA, rtcpA := session.Local(media.A)
 	rtpB, rtcpB := session.Local(media.B)
 	if err := c.negotiation.locate(
@@ -259,6 +260,7 @@ func (c *Call) success(res *sip.Response) {
 			c.summary.end(c.b.party.Name, ev.fault, originOf(c.b.party))
 		} else {
 			c.summary.answered()
+			c.session.Answered()
 			c.summary.media(c.negotiation)
 			c.house.Metrics.answered(c)
 		}

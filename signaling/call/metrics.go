@@ -6,6 +6,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"callseal/media"
 	"callseal/signaling/transport"
 )
 
@@ -20,6 +21,9 @@ type Metrics struct {
 	refusedMedia *prometheus.CounterVec
 	lostByes     *prometheus.CounterVec
 	panics       prometheus.Counter
+	oneWayAudio  *prometheus.CounterVec
+	silentLegs   *prometheus.CounterVec
+	answerClip   *prometheus.HistogramVec
 }
 
 // NewMetrics registers the metrics of calls.
@@ -69,7 +73,21 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 			Name: "callseal_call_panics_total",
 			Help: "Calls ended by a fault of callseal itself.",
 		}),
+		oneWayAudio: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "callseal_one_way_audio_total",
+			Help: "Legs of which nothing was heard on the other within 3 s of the answer or of a hold's end, by cause.",
+		}, []string{"role", "name", "cause"}),
+		silentLegs: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "callseal_silent_legs_total",
+			Help: "Calls ended because this leg sent no authentic packet for limits.silence.",
+		}, []string{"role", "name"}),
+		answerClip: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name:    "callseal_answer_clip_seconds",
+			Help:    "The 200 to the first audio that came from the trunk and was delivered (received), or was delivered to it (sent), in seconds.",
+			Buckets: []float64{.01, .02, .05, .1, .15, .2, .3, .5, 1, 2, 3, 5, 10},
+		}, []string{"role", "name", "direction"}),
 	}
+	reg.MustRegister(m.oneWayAudio, m.silentLegs, m.answerClip)
 	reg.MustRegister(m.calls, m.setup, m.ring, m.talk, m.active, m.legs, m.clear, m.refusedMedia, m.lostByes, m.panics)
 	return m
 }
@@ -83,6 +101,27 @@ func (m *Metrics) panicked() {
 func (m *Metrics) byeLost(p Party) {
 	if m != nil {
 		m.lostByes.WithLabelValues(p.Role.String(), p.Name).Inc()
+	}
+}
+
+func (m *Metrics) oneWay(p Party, cause media.OneWay) {
+	if m != nil {
+		m.oneWayAudio.WithLabelValues(p.Role.String(), p.Name, cause.String()).Inc()
+	}
+}
+
+func (m *Metrics) silent(p Party) {
+	if m != nil {
+		m.silentLegs.WithLabelValues(p.Role.String(), p.Name).Inc()
+	}
+}
+
+// clip notes how long after the answer the first audio of one party reached
+// the other.
+func (m *Metrics) clip(from, to Party, after time.Duration) {
+	if m != nil {
+		m.answerClip.WithLabelValues(from.Role.String(), from.Name, "received").Observe(after.Seconds())
+		m.answerClip.WithLabelValues(to.Role.String(), to.Name, "sent").Observe(after.Seconds())
 	}
 }
 

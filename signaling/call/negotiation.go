@@ -129,7 +129,7 @@ func (n *negotiation) readAnswer(tag string, body []byte) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	remote := media.Remote{RTP: stream.RTP, RTCP: stream.RTCP, Mux: stream.Mux, Hold: stream.Held}
+	remote := media.Remote{RTP: stream.RTP, RTCP: stream.RTCP, Mux: stream.Mux, Hold: stream.Held, Mute: mute(stream.Direction), ReceiveLife: stream.Crypto.Lifetime}
 	ours := answer{theirs: theirs, remote: remote, secure: stream.Secure}
 	if stream.Secure {
 		if ours.sent, err = n.chosen(stream.Crypto.Tag); err != nil {
@@ -172,12 +172,15 @@ func (n *negotiation) chosen(tag string) (*sdp.Crypto, error) {
 
 // remoteA is leg A for the relay.
 func (n *negotiation) remoteA() media.Remote {
-	r := media.Remote{RTP: n.stream.RTP, RTCP: n.stream.RTCP, Mux: n.stream.Mux, Hold: n.stream.Held}
+	r := media.Remote{RTP: n.stream.RTP, RTCP: n.stream.RTCP, Mux: n.stream.Mux, Hold: n.stream.Held, Mute: mute(n.stream.Direction), ReceiveLife: n.stream.Crypto.Lifetime}
 	if n.stream.Secure {
 		r.Receive, r.Send = srtpKey(&n.stream.Crypto), srtpKey(n.aKey)
 	}
 	return r
 }
+
+// mute tells whether a party that describes its audio so will send none.
+func mute(d sdp.Direction) bool { return d == sdp.RecvOnly || d == sdp.Inactive }
 
 func srtpKey(c *sdp.Crypto) *srtp.Key {
 	return &srtp.Key{Profile: c.Suite, Master: []byte(c.Key), MKI: c.MKILen}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/emiago/sipgo/sip"
@@ -62,6 +63,7 @@ type Summary struct {
 	reason               []sip.Header // Reason headers of the BYE that came
 	from, to, callerCode string       // numbers, and VICIdial's caller code
 	suites               [2]string
+	oneWay               []string // legs that were not heard, each with the cause
 }
 
 func newSummary(c *Call) Summary {
@@ -197,6 +199,7 @@ func (s *Summary) finish(c *Call) {
 		slog.String("audio_b", audio(c.stats.Side[media.B])),
 		slog.String("ended_by", s.endedBy),
 		slog.String("cause", s.cause),
+		slog.String("one_way", strings.Join(s.oneWay, " ")),
 	}
 	if !s.answer.IsZero() {
 		attrs[6] = slog.String("setup", s.answer.Sub(s.start).Truncate(time.Millisecond).String())

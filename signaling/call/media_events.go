@@ -1,0 +1,84 @@
+package call
+
+import (
+	"time"
+
+	"callseal/media"
+	"callseal/signaling/header"
+)
+
+// watchMedia makes the session's events events of the call.
+func (c *Call) watchMedia() {
+	session := c.session
+	session.Notify(func(e media.Event) {
+		c.box.put(func() {
+			if c.session == session { // not yet closed
+				c.mediaEvent(e)
+			}
+		})
+	})
+}
+
+// mediaEvent takes what the relay noticed about one leg's audio.
+func (c *Call) mediaEvent(e media.Event) {
+	l := c.leg(sideOf(e.Side))
+	switch e.Kind {
+	case media.EventFirstAudio:
+		c.house.Metrics.clip(l.party, c.other(l).party, e.After)
+	case media.EventOneWay:
+		c.oneWay(l, e.Cause)
+	case media.EventSilent:
+		c.silent(l, e.After)
+	case media.EventLifetime:
+		c.house.Log.Info("an SRTP key is near the end of its life", "call", c.id, "leg", l.party.Name)
+	}
+}
+
+func sideOf(s media.Side) side {
+	if s == media.B {
+		return sideB
+	}
+	return sideA
+}
+
+// oneWay notes that a leg is not heard on the other.
+func (c *Call) oneWay(l *leg, cause media.OneWay) {
+	c.house.Metrics.oneWay(l.party, cause)
+	c.summary.oneWay = append(c.summary.oneWay, l.party.Name+":"+cause.String())
+	c.house.Log.Warn("one-way audio: nothing of "+l.party.Name+" is heard", "call", c.id, "leg", l.party.Name,
+		"cause", cause.String(), "advice", oneWayAdvice(l.party.Name, cause))
+}
+
+// oneWayAdvice says what the administrator may look at.
+func oneWayAdvice(name string, cause media.OneWay) string {
+	switch cause {
+	case media.OneWayNothing:
+		return "no packet of " + name + " came: look at firewalls and NAT between it and media.ports, and at media.advertise"
+	case media.OneWayAfterHold:
+		return name + " sends nothing since the hold ended: look at how it resumes a call"
+	case media.OneWayKey:
+		return name + " encrypts with another key than it signalled: its SRTP is at fault"
+	case media.OneWayRollover:
+		return name + " goes on with an old rollover counter under a new key: its SRTP is at fault"
+	case media.OneWayReplay:
+		return name + " sends packets that were sent before: look for a loop, or for a recorder that plays them back"
+	case media.OneWayPlain:
+		return name + " negotiated SRTP and sends RTP in the clear: its SRTP is at fault"
+	case media.OneWaySource:
+		return name + " sends from another address than it signalled: correct the address in its SDP (externip, media address)"
+	case media.OneWayNotRTP:
+		return name + " sends no RTP: switch ICE and DTLS off there"
+	case media.OneWayUndelivered:
+		return "the other leg gave no address for audio: look at the SDP that it sent"
+	}
+	return ""
+}
+
+// silent ends a call of which one leg is dead.
+func (c *Call) silent(l *leg, quiet time.Duration) {
+	phrase := header.Phrase("SBC no audio from " + l.party.Name)
+	c.house.Metrics.silent(l.party)
+	c.house.Log.Warn("call ended: "+phrase, "call", c.id, "leg", l.party.Name, "silence", quiet.Truncate(time.Second).String())
+	c.summary.end("callseal", phrase, originLocal)
+	c.feed(event{kind: evEnd, fault: phrase})
+}

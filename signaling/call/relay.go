@@ -18,6 +18,8 @@ type Relay interface {
 type Session interface {
 	Local(side media.Side) (rtp, rtcp netip.AddrPort)
 	Set(side media.Side, remote media.Remote) error
+	Notify(func(media.Event))
+	Answered()
 	Stats() media.Stats
 	Close() media.Stats
 }

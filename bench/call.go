@@ -27,6 +27,14 @@ const settleTime = 300 * time.Millisecond
 // grace is how long the other end waits for that BYE.
 const grace = 5 * time.Second
 
+// patience is how long beyond settleTime BYE is held back while either end still
+// sends or has not heard the last packet: on a busy machine the two do not keep
+// the same time, and what the server gets after BYE it need not relay.
+const patience = 2 * time.Second
+
+// settlePoll is how often that is looked at.
+const settlePoll = 20 * time.Millisecond
+
 // state is where a call stands.
 //
 //	caller:   inviting ──180/200──> up ──BYE──> leaving ──200──> over
@@ -253,6 +261,9 @@ func (c *call) timeout() {
 			return
 		case c.result.EndedBy != c.result.Party || c.result.Outcome == Dropped:
 			c.fail(ErrNoBye)
+		case c.unsettled():
+			c.alarm.Reset(settlePoll)
+			return
 		}
 		c.bye()
 	case cancelling:
@@ -266,6 +277,12 @@ func (c *call) timeout() {
 		c.state = over
 	case over:
 	}
+}
+
+// unsettled tells that audio is still under way, and that it is worth waiting.
+func (c *call) unsettled() bool {
+	v := c.audio.Load()
+	return v != nil && !v.Settled() && time.Since(c.audioEnd) < settleTime+patience
 }
 
 // interrupt ends the call early, but as the protocol wants it.

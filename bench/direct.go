@@ -83,6 +83,19 @@ func (d *Direct) Halt() {
 	}
 }
 
+// Settled tells whether all ends have sent what they had to, and the last packet
+// of each has arrived.
+func (d *Direct) Settled() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, pair := range d.calls {
+		if !pair[0].Settled() {
+			return false
+		}
+	}
+	return true
+}
+
 // Hangup ends all calls, in the relay too.
 func (d *Direct) Hangup(ctx context.Context) error {
 	d.mu.Lock()

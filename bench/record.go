@@ -51,6 +51,7 @@ type Record struct {
 
 	Packets struct { // audio, both ends together
 		Sent, Received, Lost, Duplicated, Reordered, Foreign, Unauthentic, Clipped uint64
+		Overflowed                                                                 uint64 // the generator's own sockets had no room
 	}
 	Tone *struct{ Checked, Wrong int }       // streams; nil without --tone
 	Wire *struct{ Packets, Readable uint64 } // nil without --wire
@@ -58,10 +59,13 @@ type Record struct {
 	CPUPerCall, CPUPerPacket time.Duration // 0 when the server was not sampled
 	RSSPerCall               uint64        // bytes; 0 when the server was not sampled
 
-	GeneratorBound bool     // the generator was the bottleneck, so the figures are not the server's: exit 3
-	Faults         []string // one sentence each, most frequent first
-	Notes          []string // what the scenario found beside faults, one sentence each, like the knee of cps
-	SLO            []Verdict
+	GeneratorCPU   time.Duration // what the generator itself used; 0: not known
+	GeneratorBound bool          // the generator was the bottleneck, so the figures are not the server's: exit 3
+	BoundBy        []string      // why, a sentence each
+
+	Faults []string // one sentence each, most frequent first
+	Notes  []string // what the scenario found beside faults, one sentence each, like the knee of cps
+	SLO    []Verdict
 }
 
 // Verdict is one service level objective and how the run met it.
@@ -77,6 +81,12 @@ type Verdict struct {
 type Observer interface {
 	Sample(Sample) // once a second
 	Done(*Record)  // once, at the end, also of a run that was interrupted; it may still add verdicts
+}
+
+// Bound notes that the generator was the bottleneck, and why, in a sentence.
+func (r *Record) Bound(why string) {
+	r.GeneratorBound = true
+	r.BoundBy = append(r.BoundBy, why)
 }
 
 // CostSampler says what the server under test has used so far.

@@ -30,6 +30,7 @@ type Config struct {
 	Wire      bool     // capture the ports on this machine's interfaces, and put what could be read into the record
 	Sealed    [2]bool  // legs on which nothing may be readable, by bench.Party
 	Cost      bench.CostSampler
+	Drops     func() bench.Drops // what this machine's kernel has dropped so far; may be nil
 	Observers []bench.Observer
 	Hooks     []Hooks
 }

@@ -17,8 +17,11 @@ import (
 // watch looks once a second, until the function that it gives is called: that
 // one makes the record.
 func (r *run) watch() func() *bench.Record {
-	w := &watcher{run: r}
+	w := &watcher{run: r, own: bench.OwnCPU()}
 	w.first = w.cost()
+	if r.cfg.Drops != nil {
+		w.drops = r.cfg.Drops()
+	}
 	for _, l := range []*bench.Latency{r.gauges[0].Latency, r.gauges[0].Lateness, r.tally.setup, r.tally.late} {
 		l.Lap() // begins the first second
 	}
@@ -52,7 +55,9 @@ type watcher struct {
 	samples []bench.Sample
 	media   stream.Counts // at the last look
 	first   *bench.Cost
-	blind   error // why the server's cost is not known any more
+	own     time.Duration // the generator's CPU at the beginning
+	drops   bench.Drops   // of this machine's kernel, at the beginning
+	blind   error         // why the server's cost is not known any more
 }
 
 func (w *watcher) cost() *bench.Cost {
@@ -124,13 +129,17 @@ func (w *watcher) record() *bench.Record {
 	p := &rec.Packets
 	p.Sent, p.Received, p.Lost, p.Duplicated = media.Sent, media.Received, media.Lost, media.Duplicated
 	p.Reordered, p.Foreign, p.Unauthentic, p.Clipped = media.Reordered, media.Foreign, media.Unauthentic, media.Clipped
+	p.Overflowed = media.Overflowed
 	if r.s.Media.Tone {
 		rec.Tone = &struct{ Checked, Wrong int }{int(media.Tones), int(media.WrongTones)}
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	rec.Calls, rec.Codes = maps.Clone(t.calls), maps.Clone(t.codes)
-	rec.GeneratorBound = t.short > 0 || calls.P99 > lateCall || packets.P99 > latePacket || media.Unsent > 0
+	if w.own > 0 {
+		rec.GeneratorCPU = bench.OwnCPU() - w.own
+	}
+	t.bound(rec, calls, packets, media)
 	w.price(rec)
 	w.conclude(rec, media)
 	return rec
@@ -191,6 +200,9 @@ func (w *watcher) conclude(rec *bench.Record, media stream.Counts) {
 			return // it was driven until it failed: that is no fault
 		}
 	}
+	if note := w.whereLost(media); note != "" {
+		rec.Notes = append(rec.Notes, note)
+	}
 	if r.s.Callers.Register && r.s.Kind == scenario.Calls {
 		rec.Notes = append(rec.Notes, fmt.Sprintf("%d callers were registered before the calls.", len(r.crew.members)))
 	}
@@ -214,6 +226,40 @@ func (w *watcher) conclude(rec *bench.Record, media stream.Counts) {
 	if t.short > 0 {
 		rec.Faults = append(rec.Faults, fmt.Sprintf("%d times this machine had no port or descriptor left for the generator", t.short))
 	}
+}
+
+// bound finds out whether the generator was the bottleneck, and why. The tally's
+// mutex is held.
+func (t *tally) bound(rec *bench.Record, calls, packets bench.Quantiles, media stream.Counts) {
+	for _, row := range []struct {
+		on   bool
+		text string
+	}{
+		{packets.P99 > latePacket, fmt.Sprintf("it sent one of a hundred packets %s ms late or more (bearable: %s)", ms(packets.P99), ms(latePacket))},
+		{calls.P99 > lateCall, fmt.Sprintf("it began one of a hundred calls %s ms late or more (bearable: %s)", ms(calls.P99), ms(lateCall))},
+		{media.Overflowed > 0, fmt.Sprintf("it read its own sockets too late for %d packets, which the kernel dropped", media.Overflowed)},
+		{media.Unsent > 0, fmt.Sprintf("this machine's kernel did not take %d of its packets", media.Unsent)},
+		{t.short > 0, fmt.Sprintf("%d times this machine had no port or descriptor left for it", t.short)},
+	} {
+		if row.on {
+			rec.Bound(row.text)
+		}
+	}
+}
+
+// whereLost says what this machine's kernel knows of the packets that never
+// came; "" where there are none, or it was not asked.
+func (w *watcher) whereLost(m stream.Counts) string {
+	if m.Lost == 0 || w.run.cfg.Drops == nil {
+		return ""
+	}
+	now := w.run.cfg.Drops()
+	sockets, backlog := now.Sockets-min(now.Sockets, w.drops.Sockets), now.Backlog-min(now.Backlog, w.drops.Backlog)
+	if sockets+backlog == 0 {
+		return fmt.Sprintf("Of the %d audio packets that never came this machine's kernel dropped none: they were lost in the server, or on the way to another machine.", m.Lost)
+	}
+	return fmt.Sprintf("%d audio packets never came. Meanwhile this machine's kernel dropped %d UDP packets for want of room in sockets, %d of them the generator's own, and %d before any socket.",
+		m.Lost, sockets, m.Overflowed, backlog)
 }
 
 // byes compares when connections were cut with when the other end had its BYE.

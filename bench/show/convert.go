@@ -11,18 +11,17 @@ import (
 func toJSON(r *bench.Record) document {
 	d := document{
 		Version: version, Scenario: r.Scenario, Target: redactURI(r.Target), Command: redact(r.Command),
-		Began: r.Began, Took: jsonMS(r.Took), GeneratorBound: r.GeneratorBound,
-		Objectives: []jsonVerdict{}, Faults: r.Faults, Notes: r.Notes, Calls: r.Calls, Codes: toCodes(r.Codes),
+		Began: r.Began, Took: jsonMS(r.Took), GeneratorBound: r.GeneratorBound, BoundBy: r.BoundBy,
+		GeneratorCPU: jsonMS(r.GeneratorCPU), Objectives: []jsonVerdict{}, Faults: r.Faults, Notes: r.Notes, Calls: r.Calls, Codes: toCodes(r.Codes),
 		Times:   map[string]jsonPercentiles{},
 		Packets: jsonPackets(r.Packets), Tone: (*jsonTone)(r.Tone), Wire: (*jsonWire)(r.Wire),
 		CPUPerCall: jsonMS(r.CPUPerCall), CPUPerPacket: jsonMS(r.CPUPerPacket), RSSPerCall: r.RSSPerCall,
 		Samples: []jsonSample{},
 	}
-	if d.Faults == nil {
-		d.Faults = []string{}
-	}
-	if d.Notes == nil {
-		d.Notes = []string{}
+	for _, list := range []*[]string{&d.Faults, &d.Notes, &d.BoundBy} {
+		if *list == nil {
+			*list = []string{}
+		}
 	}
 	if d.Calls == nil {
 		d.Calls = map[string]int{}
@@ -67,6 +66,7 @@ func (d document) record() *bench.Record {
 	r := &bench.Record{
 		Scenario: d.Scenario, Target: d.Target, Command: d.Command, Began: d.Began, Took: time.Duration(d.Took),
 		Calls: d.Calls, Codes: d.Codes.codes(), Faults: d.Faults, Notes: d.Notes, GeneratorBound: d.GeneratorBound,
+		BoundBy: d.BoundBy, GeneratorCPU: time.Duration(d.GeneratorCPU),
 		CPUPerCall: time.Duration(d.CPUPerCall), CPUPerPacket: time.Duration(d.CPUPerPacket), RSSPerCall: d.RSSPerCall,
 	}
 	for key, to := range map[string]*bench.Percentiles{
@@ -81,7 +81,7 @@ func (d document) record() *bench.Record {
 	}
 	r.Packets.Sent, r.Packets.Received, r.Packets.Lost = d.Packets.Sent, d.Packets.Received, d.Packets.Lost
 	r.Packets.Duplicated, r.Packets.Reordered, r.Packets.Foreign = d.Packets.Duplicated, d.Packets.Reordered, d.Packets.Foreign
-	r.Packets.Unauthentic, r.Packets.Clipped = d.Packets.Unauthentic, d.Packets.Clipped
+	r.Packets.Unauthentic, r.Packets.Clipped, r.Packets.Overflowed = d.Packets.Unauthentic, d.Packets.Clipped, d.Packets.Overflowed
 	if d.Tone != nil {
 		r.Tone = &struct{ Checked, Wrong int }{d.Tone.Checked, d.Tone.Wrong}
 	}

@@ -64,7 +64,7 @@ func TestGolden(t *testing.T) {
 		{"plain/empty", play(&bench.Record{}, 0, 0)},
 		{"plain/unreachable", play(interrupted, 0, 0)},
 		{"plain/storm", play(storm(), 0, 2)},
-		{"plain/generator", strings.Join(Summary(bound()), "\n") + "\n" + judge(bound()).Headline + "\n"},
+		{"plain/generator", strings.Join(Summary(bound()), "\n") + "\n" + judge(bound()).Headline + ". " + judge(bound()).Why + "\n"},
 		{"frame/100", frame(busy(), 45, 100, false)},
 		{"frame/60", frame(busy(), 45, 60, false)},
 		{"frame/20", frame(busy(), 45, 20, false)},

@@ -87,6 +87,8 @@ type document struct {
 	Began          time.Time                  `json:"began"` // RFC 3339
 	Took           jsonMS                     `json:"took_ms"`
 	GeneratorBound bool                       `json:"generator_bound"` // the figures are not the server's
+	BoundBy        []string                   `json:"bound_by"`        // why
+	GeneratorCPU   jsonMS                     `json:"generator_cpu_ms"`
 	Objectives     []jsonVerdict              `json:"slo"`
 	Faults         []string                   `json:"faults"` // most frequent first
 	Notes          []string                   `json:"notes"`  // what else was found
@@ -129,6 +131,7 @@ type jsonPackets struct {
 	Foreign     uint64 `json:"foreign"`
 	Unauthentic uint64 `json:"unauthentic"`
 	Clipped     uint64 `json:"clipped"`
+	Overflowed  uint64 `json:"overflowed"` // of lost
 }
 
 type jsonTone struct {

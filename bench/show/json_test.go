@@ -30,7 +30,7 @@ func normal(r *bench.Record) *bench.Record {
 	if out.Codes == nil {
 		out.Codes = map[int]int{}
 	}
-	for _, list := range []*[]string{&out.Faults, &out.Notes} {
+	for _, list := range []*[]string{&out.Faults, &out.Notes, &out.BoundBy} {
 		if *list == nil {
 			*list = []string{}
 		}

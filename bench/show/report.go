@@ -165,7 +165,7 @@ func facts(r *bench.Record) []tile {
 	}{
 		{"Packets sent", p.Sent, false}, {"Arrived intact", p.Received, false}, {"Lost", p.Lost, true}, {"Arrived twice", p.Duplicated, true},
 		{"Out of order", p.Reordered, true}, {"Of another call", p.Foreign, true}, {"Not authentic", p.Unauthentic, true},
-		{"Clipped at the start of a call", p.Clipped, false},
+		{"Clipped at the start of a call", p.Clipped, false}, {"Dropped at the generator's own sockets", p.Overflowed, true},
 	} {
 		if p.Sent+p.Received == 0 {
 			break
@@ -186,6 +186,9 @@ func facts(r *bench.Record) []tile {
 	}
 	if r.RSSPerCall > 0 {
 		all = append(all, tile{Name: "Server memory per call", Figure: size(r.RSSPerCall)})
+	}
+	if cores := generatorCores(r); cores > 0 {
+		all = append(all, tile{Name: "Cores used by the generator", Figure: decimal(cores)})
 	}
 	return all
 }

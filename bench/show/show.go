@@ -86,8 +86,12 @@ func judge(r *bench.Record) judgement {
 	lost := missed(r)
 	switch {
 	case r.GeneratorBound:
+		why := "It could not keep to its own plan"
+		if len(r.BoundBy) > 0 {
+			why = "The generator could not keep to its own plan: " + strings.Join(r.BoundBy, "; ")
+		}
 		return judgement{warning, "Not valid: the generator was the bottleneck",
-			"It could not keep to its own plan, so these figures are not the server's. Run it on a faster or idler machine, or with less load."}
+			why + ". These figures are not the server's: run it on a faster or idler machine, or with less load."}
 	case total(r) == 0 && len(r.Faults) > 0:
 		return judgement{bad, "No call was placed", faulty(r)}
 	case total(r) == 0:

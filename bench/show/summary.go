@@ -75,6 +75,7 @@ func audio(r *bench.Record) string {
 	}{
 		{p.Duplicated, "arrived twice"}, {p.Reordered, "out of order"}, {p.Foreign, "of another call"},
 		{p.Unauthentic, "not authentic"}, {p.Clipped, "clipped at the start of a call"},
+		{p.Overflowed, "dropped at the generator's own sockets"},
 	} {
 		if row.count > 0 {
 			text += fmt.Sprintf(", %s %s", grouped(row.count), row.what)
@@ -134,5 +135,18 @@ func generator(r *bench.Record) string {
 	if r.Lateness.Count == 0 {
 		return ""
 	}
-	return fmt.Sprintf("The generator was late against its own plan: %s.", spread(r.Lateness))
+	text := fmt.Sprintf("The generator was late against its own plan: %s", spread(r.Lateness))
+	if cores := generatorCores(r); cores > 0 {
+		text += fmt.Sprintf("; it used %s of a core", decimal(cores))
+	}
+	return text + "."
+}
+
+// generatorCores is the generator's own CPU time as a share of one core; 0: not
+// known.
+func generatorCores(r *bench.Record) float64 {
+	if r.Took <= 0 {
+		return 0
+	}
+	return r.GeneratorCPU.Seconds() / r.Took.Seconds()
 }

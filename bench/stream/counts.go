@@ -8,6 +8,7 @@ type Counts struct {
 	Unsent      uint64 // of Sent: this machine's kernel did not take them
 	Received    uint64 // authentic packets of this call, each counted once
 	Lost        uint64 // sent by the other end and never received
+	Overflowed  uint64 // for want of room in this end's socket: the generator read too late
 	Clipped     uint64 // sent before the first one that was received
 	Duplicated  uint64
 	Reordered   uint64
@@ -29,6 +30,7 @@ func (c Counts) Plus(o Counts) Counts {
 	c.Unsent += o.Unsent
 	c.Received += o.Received
 	c.Lost += o.Lost
+	c.Overflowed += o.Overflowed
 	c.Clipped += o.Clipped
 	c.Duplicated += o.Duplicated
 	c.Reordered += o.Reordered

@@ -62,6 +62,32 @@ func BenchmarkCalls(b *testing.B) {
 	}
 }
 
+// What the kernel drops because nobody reads is known, and is the generator's
+// fault.
+func TestOverflow(t *testing.T) {
+	s, at, err := listen(loopback)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.close()
+	from, err := net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(at))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = from.Close() }()
+	if n := s.overflowed(); n != 0 {
+		t.Errorf("%d dropped of none", n)
+	}
+	for sent := 0; sent < 4*receiveRoom; sent += 1000 { // the kernel gives at most twice of what it is asked for
+		if _, err := from.Write(make([]byte, 1000)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if s.overflowed() == 0 {
+		t.Error("nothing dropped, and nobody reads")
+	}
+}
+
 // A packet that is read late did not come late: the kernel says when it came.
 func TestReadLate(t *testing.T) {
 	for _, host := range []string{"127.0.0.1", "::1"} {

@@ -49,10 +49,17 @@ func (s *seen) advance(seq uint64) {
 	s.highest = seq
 }
 
+// soonOver is how many packets a stream has that may be over before the other end
+// can hear: 100 ms.
+const soonOver = 5
+
 // missing splits what did not come of the first sent packets into those
 // before the first one that came (clipped) and the others (lost). sent 0
 // means that only gaps are known.
 func (s *seen) missing(sent uint64) (clipped, lost uint64) {
+	if !s.some && sent < soonOver {
+		return sent, 0
+	}
 	if !s.some {
 		return 0, sent
 	}

@@ -13,6 +13,7 @@ func TestSeen(t *testing.T) {
 		unique, dup, reorder, clipped, lost uint64
 	}{
 		{name: "nothing came", sent: 5, lost: 5},
+		{name: "over before it could be heard", sent: 4, clipped: 4},
 		{name: "all came", seqs: []uint64{0, 1, 2}, sent: 3, unique: 3},
 		{name: "gap", seqs: []uint64{0, 1, 4}, sent: 5, unique: 3, lost: 2},
 		{name: "beginning and end missing", seqs: []uint64{2, 3}, sent: 6, unique: 2, clipped: 2, lost: 2},

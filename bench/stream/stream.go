@@ -77,6 +77,9 @@ func (p *Port) Open(cfg Config) (*Stream, error) {
 	if err := p.worker.enter(s); err != nil {
 		return nil, err
 	}
+	if cfg.Packets == 0 {
+		cfg.Own.finish()
+	}
 	return s, nil
 }
 
@@ -89,6 +92,10 @@ func (s *Stream) Halt() {
 	s.halted = true
 	s.worker.mu.Unlock()
 }
+
+// Settled tells whether both ends have sent all they had to, and the last packet
+// has arrived at either. Without trails it is always so.
+func (s *Stream) Settled() bool { return s.cfg.Own.settled() && s.cfg.Other.settled() }
 
 // Counts are those so far.
 func (s *Stream) Counts() Counts {
@@ -245,6 +252,7 @@ func (s *Stream) accept(got stamp, payload []byte, at int64) {
 		s.jitter += (float64(max(transit-s.wait, s.wait-transit)) - s.jitter) / 16
 	}
 	s.wait = transit
+	s.cfg.Other.hear(s.seen.highest + 1)
 	if same, known := s.cfg.Other.compare(got.seq, payload); known && same {
 		s.counts.Same++
 	} else if known {

@@ -243,6 +243,33 @@ func TestPace(t *testing.T) {
 	}
 }
 
+// A call is settled when the last packet of both ends has arrived, also where one
+// end began to talk later.
+func TestSettled(t *testing.T) {
+	e := New(1)
+	defer e.Close()
+	pair := openPair(t, e, e.Account(silent), Config{Call: 1, Packets: 5, Every: time.Millisecond})
+	if !pair[0].Settled() {
+		t.Error("without trails nothing is known to wait for")
+	}
+	var trails [2]Trail
+	for i, s := range pair {
+		s.cfg.Own, s.cfg.Other = &trails[i], &trails[1-i]
+	}
+	pair[0].Start()
+	await(t, func() bool { return trails[0].settled() })
+	if pair[0].Settled() || pair[1].Settled() {
+		t.Error("settled before the other end has talked")
+	}
+	pair[1].Start()
+	await(t, func() bool { return pair[0].Settled() && pair[1].Settled() })
+	for _, s := range pair {
+		if c := s.Close(); c.Lost+c.Clipped != 0 || c.Received != 5 {
+			t.Errorf("%+v", c)
+		}
+	}
+}
+
 // A closed engine takes nothing more, and its streams can still be closed.
 func TestClosedEngine(t *testing.T) {
 	e := New(1)

@@ -15,7 +15,8 @@ type Trail struct {
 	// ring holds a packet's payload hash (48 bits) and sequence (16 bits).
 	ring     [trailLength]atomic.Uint64
 	sent     atomic.Uint64
-	finished atomic.Bool // all that was planned was sent
+	finished atomic.Bool   // all that was planned was sent
+	heard    atomic.Uint64 // behind the newest packet that arrived at the other end, which writes it
 }
 
 var trailSeed = maphash.MakeSeed()
@@ -38,6 +39,19 @@ func (t *Trail) finish() {
 	if t != nil {
 		t.finished.Store(true)
 	}
+}
+
+// hear notes how far the other end has heard.
+func (t *Trail) hear(end uint64) {
+	if t != nil {
+		t.heard.Store(end)
+	}
+}
+
+// settled tells whether all has been sent and nothing of it is under way, as
+// far as is known.
+func (t *Trail) settled() bool {
+	return t == nil || t.finished.Load() && t.heard.Load() >= t.sent.Load()
 }
 
 // compare tells whether the same packet went on the wire at the other end

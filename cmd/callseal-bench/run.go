@@ -17,6 +17,7 @@ import (
 	"callseal/bench"
 	"callseal/bench/load"
 	"callseal/bench/scenario"
+	"callseal/cmd/callseal-bench/versus"
 )
 
 // runCmd is `callseal-bench run`.
@@ -29,13 +30,14 @@ type runCmd struct {
 	Password bench.Password `placeholder:"TEXT" env:"CALLSEAL_BENCH_PASSWORD" help:"Password of all accounts; better in the environment as CALLSEAL_BENCH_PASSWORD."`
 	Register bool           `help:"Let the callers register before they call, whatever the scenario says."`
 
-	Calls    int           `placeholder:"N" help:"So many calls at most, whatever the scenario says."`
-	Rate     float64       `placeholder:"N" help:"So many calls a second, to begin with."`
-	Duration time.Duration `placeholder:"TIME" help:"Length of the run."`
-	Speed    float64       `placeholder:"N" help:"Calls ring and talk so many times shorter."`
-	Tone     bool          `help:"The audio is a tone, and each end demands the other's."`
-	Wire     bool          `help:"Assert that nothing readable passed on the wire."`
-	PID      int           `name:"pid" placeholder:"PID" help:"Process of the server, to measure what it costs."`
+	Calls     int           `placeholder:"N" help:"So many calls at most, whatever the scenario says."`
+	Rate      float64       `placeholder:"N" help:"So many calls a second, to begin with."`
+	Duration  time.Duration `placeholder:"TIME" help:"Length of the run."`
+	Speed     float64       `placeholder:"N" help:"Calls ring and talk so many times shorter."`
+	Tone      bool          `help:"The audio is a tone, and each end demands the other's."`
+	Wire      bool          `help:"Assert that nothing readable passed on the wire."`
+	PID       int           `name:"pid" placeholder:"PID" help:"Process of the server on this machine, to measure what it costs."`
+	Container string        `placeholder:"NAME" help:"Docker container of the server on this machine, to measure what it costs."`
 
 	outputs `embed:""`
 }
@@ -57,7 +59,7 @@ func (c runCmd) Run(out output) error {
 }
 
 func (c runCmd) run(ctx context.Context, out output) error {
-	cfg, err := c.config()
+	cfg, err := c.config(ctx)
 	if err != nil {
 		return err
 	}
@@ -74,7 +76,7 @@ func (c runCmd) run(ctx context.Context, out output) error {
 }
 
 // config puts files and flags together.
-func (c runCmd) config() (load.Config, error) {
+func (c runCmd) config(ctx context.Context) (load.Config, error) {
 	s, err := loadScenario(c.Scenario)
 	if err != nil {
 		return load.Config{}, err
@@ -108,14 +110,12 @@ func (c runCmd) config() (load.Config, error) {
 	if c.User != "" {
 		cfg.Account = func(n int) bench.Account { return bench.Account{User: countUp(c.User, n), Password: c.Password} }
 	}
-	if c.PID != 0 {
-		sampler, err := bench.NewSampler(os.DirFS("/proc"), c.PID)
-		if err != nil {
-			return cfg, fmt.Errorf("--pid: %w", err)
-		}
+	cfg.Drops = func() bench.Drops { return bench.ReadDrops(os.DirFS("/proc")) }
+	sampler, err := versus.OpenSampler(ctx, c.PID, c.Container)
+	if sampler != nil {
 		cfg.Cost = sampler.Sample
 	}
-	return cfg, nil
+	return cfg, err
 }
 
 // loadScenario reads a file where the name is one's path, else an embedded

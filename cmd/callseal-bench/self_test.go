@@ -31,10 +31,10 @@ func TestScenarioThroughCallseal(t *testing.T) {
 	callseal, program := programs(t)
 	file := filepath.Join(t.TempDir(), "out.json")
 	out, err := exec.CommandContext(t.Context(), program, "self", "--callseal", callseal,
-		"run", "vicidial-s", "--speed=100", "--duration=8s", "--rate=10", "--tone", "--json", file).CombinedOutput()
-	// A machine that is busy with other tests makes the generator late: status 3. It may also keep a program from its sockets for long enough
-	// to lose a packet, which the bench calls a fault: status 1. More than one in a thousand is not the machine's.
-	if code := exitCode(err); code != 0 && code != 1 && code != 3 {
+		"run", "vicidial-s", "--speed=25", "--duration=8s", "--rate=10", "--tone", "--json", file).CombinedOutput()
+	// A machine that is busy with other tests makes the generator late: status 3, and a call so short may then be over before it was heard.
+	code := exitCode(err)
+	if code != 0 && code != 3 {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	text, err := os.ReadFile(file)
@@ -53,11 +53,11 @@ func TestScenarioThroughCallseal(t *testing.T) {
 	if err := json.Unmarshal(text, &record); err != nil {
 		t.Fatal(err)
 	}
-	if record.Packets.Sent == 0 || record.Packets.Lost > record.Packets.Sent/1000 {
+	if record.Packets.Sent == 0 || code == 0 && record.Packets.Lost > 0 || record.Packets.Lost > record.Packets.Sent/100 {
 		t.Errorf("%v of %v packets lost", record.Packets.Lost, record.Packets.Sent)
 	}
 	for _, fault := range record.Faults {
-		if !strings.Contains(fault, "never came") {
+		if code == 0 || !strings.Contains(fault, "never came") {
 			t.Errorf("fault: %s\n%s", fault, out)
 		}
 	}

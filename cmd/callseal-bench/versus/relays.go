@@ -20,6 +20,9 @@ const (
 	floorName     = "floor"
 )
 
+// patience is how long the end of calls waits for audio that is late.
+const patience = 2 * time.Second
+
 // twoSuites are those of the two legs: rtpengine hands the bytes through where
 // they are the same.
 var twoSuites = [2]string{"AES_CM_128_HMAC_SHA1_80", "AES_CM_128_HMAC_SHA1_32"}
@@ -109,6 +112,9 @@ func (v *viaRelay) figures() [2]bench.Figures { return v.direct.Figures() }
 
 func (v *viaRelay) end(ctx context.Context) ([2]bench.Figures, error) {
 	err := wait(ctx, time.Until(v.over))
+	for late := v.over.Add(patience); err == nil && time.Now().Before(late) && !v.direct.Settled(); {
+		err = wait(ctx, 20*time.Millisecond)
+	}
 	if hungUp := v.direct.Hangup(context.WithoutCancel(ctx)); err == nil {
 		err = hungUp
 	}

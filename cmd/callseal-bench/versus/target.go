@@ -28,6 +28,9 @@ type TargetCmd struct {
 	JSON      string        `name:"json" placeholder:"FILE" help:"Write the figures to a file."`
 }
 
+// dockerTimeout is how long docker may take to tell of a container.
+const dockerTimeout = 4 * time.Second
+
 var errFaults = errors.New("the relay failed")
 
 // Run measures one relay and prints what was seen.
@@ -99,21 +102,45 @@ func (c TargetCmd) open(ctx context.Context, dir string) (relay.Relay, *bench.Sa
 }
 
 // OpenSampler samples a process of this machine, or that of a Docker container;
-// nil where neither is given.
+// nil where neither is given. The error names the flag.
 func OpenSampler(ctx context.Context, pid int, container string) (*bench.Sampler, error) {
-	if container != "" {
-		text, err := exec.CommandContext(ctx, "docker", "inspect", "--format", "{{.State.Pid}}", container).Output()
-		if err == nil {
-			pid, err = strconv.Atoi(strings.TrimSpace(string(text)))
+	flag := "--pid"
+	switch {
+	case container != "" && pid != 0:
+		return nil, fmt.Errorf("--pid and --container: %w: give one of them", errMeasure)
+	case container != "":
+		var err error
+		if pid, err = containerProcess(ctx, container); err != nil {
+			return nil, err
 		}
-		if err != nil || pid == 0 {
-			return nil, fmt.Errorf("--container %s: %w: docker knows no such container that runs", container, errMeasure)
-		}
-	}
-	if pid == 0 {
+		flag = "--container"
+	case pid == 0:
 		return nil, nil
 	}
-	return bench.NewSampler(os.DirFS("/proc"), pid)
+	s, err := bench.NewSampler(os.DirFS("/proc"), pid)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", flag, err)
+	}
+	return s, nil
+}
+
+// containerProcess is a container's first process, as this machine numbers it.
+func containerProcess(ctx context.Context, container string) (pid int, err error) {
+	ctx, cancel := context.WithTimeout(ctx, dockerTimeout)
+	defer cancel()
+	text, err := exec.CommandContext(ctx, "docker", "inspect", "--type", "container", "--format", "{{.State.Pid}}", container).Output()
+	var refused *exec.ExitError
+	switch {
+	case errors.As(err, &refused) && ctx.Err() == nil:
+		said, _, _ := strings.Cut(strings.TrimSpace(string(refused.Stderr)), "\n")
+		return 0, fmt.Errorf("--container %s: %w: docker says: %s", container, errMeasure, said)
+	case err != nil:
+		return 0, fmt.Errorf("--container %s: %w: %w", container, errMeasure, err)
+	}
+	if pid, err = strconv.Atoi(strings.TrimSpace(string(text))); err != nil || pid == 0 {
+		return 0, fmt.Errorf("--container %s: %w: it does not run", container, errMeasure)
+	}
+	return pid, nil
 }
 
 // describe says in plain words what was seen.

@@ -78,8 +78,8 @@ func (l *leg) apply(r Remote, other *leg, random [32]byte, now time.Duration) er
 		l.applySend(r.Send, seal, random)
 	}
 	r.RTP, r.RTCP = unmapped(r.RTP), unmapped(r.RTCP)
-	l.latch[rtp].signal(r.RTP)
-	l.latch[rtcp].signal(r.RTCP)
+	l.latch[rtp].signal(r.RTP, r.From.Unmap())
+	l.latch[rtcp].signal(r.RTCP, r.From.Unmap())
 	l.set, l.remote = true, r
 	return nil
 }
@@ -121,6 +121,9 @@ func (l *leg) applyReceive(k *srtp.Key, now time.Duration) error {
 	context, err := srtp.NewUnprotect(*k)
 	if err != nil {
 		return err
+	}
+	if len(l.opened) > 0 {
+		context.Follow(l.opened[0].context)
 	}
 	l.turn()
 	l.opened = append([]opener{{key: *k, context: context}}, l.opened[:min(len(l.opened), maxReceiveKeys-1)]...)

@@ -31,6 +31,7 @@ func (s Side) String() string {
 // Remote is what signaling knows about the party on one side.
 type Remote struct {
 	RTP, RTCP     netip.AddrPort // where the remote asked to be sent to; an invalid or unspecified one means nowhere
+	From          netip.Addr     // where its signaling comes from, and its plain RTP where RTP has a private address; invalid: unknown
 	Mux           bool           // RTP and RTCP on one port (RFC 5761)
 	Receive, Send *srtp.Key      // what the remote encrypts with, and what we do; nil: plain RTP
 	Hold          bool           // the remote does not want to receive

@@ -6,6 +6,9 @@ const maxIndex = 1<<48 - 1
 // maxRTCPIndex is the highest SRTCP packet index, 2^31-1 (RFC 3711 section 3.4 and 9.2).
 const maxRTCPIndex = 1<<31 - 1
 
+// maxSeq is the highest sequence number.
+const maxSeq = 1<<16 - 1
+
 // half is half of the sequence number space.
 const half = 1 << 15
 
@@ -33,6 +36,7 @@ const (
 	RecoveryForward Recovery = iota // one rollover further on: a gap of more than 2^15 packets, or the first packets lost around a wrap
 	RecoveryBack                    // one rollover back, after the sender restarted
 	RecoveryZero                    // at rollover zero, after the sender restarted
+	RecoveryKept                    // under the counter of the key before, with which the sender goes on
 	recoveryCount
 )
 
@@ -45,6 +49,8 @@ func (r Recovery) String() string {
 		return "back"
 	case RecoveryZero:
 		return "zero"
+	case RecoveryKept:
+		return "kept"
 	}
 	return "unknown"
 }

@@ -8,7 +8,8 @@ type Unprotect struct {
 	transform  transform
 	streams    streams
 	recoveries Recoveries
-	grace      uint8 // packets that may still show a restart of the sender
+	grace      uint8      // packets that may still show a restart of the sender
+	before     *Unprotect // the context of the sender's last key; nil: none
 }
 
 // NewUnprotect derives the session keys of k for receiving. Its errors are ErrProfile and ErrKeyLength.
@@ -26,6 +27,13 @@ func (u *Unprotect) Recoveries() Recoveries { return u.recoveries }
 // AllowRestart lets the sender go back to an earlier rollover counter once within its next packets, its sequence
 // numbers carrying on. It is for an offer or answer that repeats a key: some senders then count rollovers from zero.
 func (u *Unprotect) AllowRestart() { u.grace = restartGrace }
+
+// Follow names the context of the sender's last key, which must live on: some senders go on with its rollover counters
+// under the new key. For an SSRC that is new to u, RTP tries that counter too. What before followed is forgotten.
+func (u *Unprotect) Follow(before *Unprotect) {
+	u.before = before
+	before.before = nil
+}
 
 // RTP opens the SRTP packet buf[:n] in place and returns its length without the tag. Errors: ErrShort, ErrHeader,
 // ErrReplay, ErrAuth, ErrStreams.
@@ -77,6 +85,11 @@ func (u *Unprotect) accept(s *stream, ssrc uint32, index uint64) error {
 // recover tries the other rollover counters under which the packet may have been sealed.
 func (u *Unprotect) recover(s *stream, packet []byte, head int, ssrc uint32, guess uint64) bool {
 	list, n := s.candidates(guess, u.grace > 0)
+	if s == nil && u.before != nil {
+		if was := u.before.streams.find(ssrc); was != nil && was.rtp.top > maxSeq {
+			list[n], n = candidate{was.rtp.guess(uint16(guess)), RecoveryKept}, n+1
+		}
+	}
 	for _, c := range list[:n] {
 		forward := s == nil || s.rtp.fresh(c.index)
 		if !forward && c.way == RecoveryForward || !u.transform.openRTP(packet, head, ssrc, c.index) {

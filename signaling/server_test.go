@@ -144,9 +144,15 @@ func (l *logBuffer) String() string {
 
 func newFixture(t *testing.T, edit func(*Config)) *fixture {
 	t.Helper()
+	return newFixtureOn(t, media.Config{Ports: media.PortRange{Min: 42000, Max: 42399}, Workers: 1}, edit)
+}
+
+func newFixtureOn(t *testing.T, audio media.Config, edit func(*Config)) *fixture {
+	t.Helper()
 	f := &fixture{dialer: newRemote(t, "dialer", dialerIP), carrier: newRemote(t, "carrier", carrierIP), logs: &logBuffer{}}
 	log := slog.New(slog.NewTextHandler(io.MultiWriter(f.logs, testWriter(t)), &slog.HandlerOptions{Level: slog.LevelDebug}))
-	relay, err := media.New(media.Config{Ports: media.PortRange{Min: 42000, Max: 42399}, Workers: 1, Log: log})
+	audio.Log = log
+	relay, err := media.New(audio)
 	if err != nil {
 		t.Fatal(err)
 	}

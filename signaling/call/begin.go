@@ -101,7 +101,7 @@ func (c *Call) openMedia() error {
 	); err != nil {
 		return err
 	}
-	return session.Set(media.A, c.negotiation.remoteA())
+	return c.setMedia(sideA, c.negotiation.remoteA())
 }
 
 // buildInvite makes B's INVITE. What it carries of A is what header lets
@@ -301,7 +301,7 @@ func (c *Call) early(res *sip.Response) string {
 func (c *Call) connect(tag string, res *sip.Response) string {
 	answer, err := c.negotiation.readAnswer(tag, sdpBody(res))
 	if err == nil {
-		err = c.session.Set(media.B, answer.remote)
+		err = c.setMedia(sideB, answer.remote)
 	}
 	if err == nil {
 		return ""

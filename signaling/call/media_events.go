@@ -19,6 +19,18 @@ func (c *Call) watchMedia() {
 	})
 }
 
+// setMedia tells the relay about the remote of a leg, and where its signaling
+// comes from: behind NAT its audio does too, whatever its SDP says.
+func (c *Call) setMedia(s side, r media.Remote) error {
+	if f := c.leg(s).flow; f != nil {
+		r.From = f.Remote().Addr()
+	}
+	if s == sideB {
+		return c.session.Set(media.B, r)
+	}
+	return c.session.Set(media.A, r)
+}
+
 // mediaEvent takes what the relay noticed about one leg's audio.
 func (c *Call) mediaEvent(e media.Event) {
 	l := c.leg(sideOf(e.Side))

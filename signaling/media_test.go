@@ -1,0 +1,149 @@
+package signaling
+
+import (
+	"net/netip"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"callseal/media"
+)
+
+// mediaClock is the relay's clock, which the test moves.
+type mediaClock struct {
+	mu     sync.Mutex
+	passed time.Duration
+}
+
+func (c *mediaClock) now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return time.Unix(0, 0).Add(c.passed)
+}
+
+func (c *mediaClock) advance(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.passed += d
+}
+
+// wantLog waits for a line of the log.
+func (f *fixture) wantLog(t *testing.T, want string) {
+	t.Helper()
+	for deadline := time.Now().Add(5 * time.Second); !strings.Contains(f.logs.String(), want); time.Sleep(5 * time.Millisecond) { // the relay looks twice a second
+		if time.Now().After(deadline) {
+			t.Fatalf("no %q in the log", want)
+		}
+	}
+}
+
+// TestDeadMediaEndsTheCall: a call of which one side sends no audio is named within 3 s, and hung up on both sides,
+// with the reason, when it was silent for as long as the limit says.
+func TestDeadMediaEndsTheCall(t *testing.T) {
+	clock := &mediaClock{}
+	f := newFixtureOn(t, media.Config{Ports: media.PortRange{Min: 42000, Max: 42399}, Workers: 1, Silence: 30 * time.Second, Clock: clock.now}, nil)
+	f.answered(1)
+	clock.advance(3 * time.Second)
+	f.wantLog(t, `msg="one-way audio: nothing of dialer1 is heard"`)
+	f.wantLog(t, `msg="one-way audio: nothing of telco is heard"`)
+	clock.advance(27 * time.Second)
+	byeA, byeB := f.dialer.want("BYE "), f.carrier.want("BYE ")
+	for _, bye := range []message{byeA, byeB} {
+		if got := bye.header("Reason"); !strings.Contains(got, `text="SBC no audio from `) {
+			t.Errorf("Reason %q", got)
+		}
+	}
+	f.dialer.answer(byeA, "200 OK", "", "", "")
+	f.carrier.answer(byeB, "200 OK", "", "", "")
+	f.wantIdle(t)
+	if line := regexp.MustCompile(`msg="call ended".*`).FindString(f.logs.String()); !strings.Contains(line, `one_way="dialer1:nothing_came telco:nothing_came"`) ||
+		!strings.Contains(line, "ended_by=callseal") {
+		t.Errorf("the call's line: %s", line)
+	}
+}
+
+// TestPortExhaustion: without media ports a call is refused at once, in words that name the cause, and the next one
+// goes through when there are some again.
+func TestPortExhaustion(t *testing.T) {
+	f := newFixtureOn(t, media.Config{Ports: media.PortRange{Min: 42400, Max: 42403}, Workers: 1, Rest: time.Millisecond}, nil)
+	ok, _ := f.answered(1)
+	f.refusedAtOnce(t, 2, "SIP/2.0 503 SBC out of media ports")
+	f.dialer.send(f.inDialog("BYE", 103, 1, ok))
+	f.dialer.want("SIP/2.0 200")
+	f.carrier.answer(f.carrier.want("BYE "), "200 OK", "", "", "")
+	f.wantIdle(t)
+	time.Sleep(2 * time.Millisecond) // the ports rest
+	f.answered(20)
+}
+
+// refusedAtOnce fails unless calls are refused so within 10 ms. The fastest of a few counts: the machine may be busy
+// with other tests.
+func (f *fixture) refusedAtOnce(t *testing.T, n int, want string) {
+	t.Helper()
+	fastest := time.Hour
+	for i := range 10 {
+		begun := time.Now()
+		f.dialer.send(f.invite(n+i, "", offer))
+		f.dialer.want(want)
+		fastest = min(fastest, time.Since(begun))
+	}
+	if t.Logf("refused after %v", fastest); fastest > 10*time.Millisecond {
+		t.Errorf("refused after %v", fastest)
+	}
+}
+
+// TestDescriptorExhaustion: the same without file descriptors.
+func TestDescriptorExhaustion(t *testing.T) {
+	f := newFixture(t, nil)
+	var old syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &old); err != nil {
+		t.Fatal(err)
+	}
+	restore := func() {
+		if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &old); err != nil {
+			t.Fatal(err)
+		}
+	}
+	defer restore()
+	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: 3, Max: old.Max}); err != nil {
+		t.Fatal(err)
+	}
+	f.refusedAtOnce(t, 1, "SIP/2.0 503 SBC out of file descriptors")
+	restore()
+	f.answered(20)
+}
+
+// TestAudioBehindNAT: a carrier that writes a private address into its SDP is heard from the address that its
+// signaling comes from.
+func TestAudioBehindNAT(t *testing.T) {
+	f := newFixture(t, nil)
+	caller, behind := newRemote(t, "the caller's audio", dialerIP), newRemote(t, "the carrier's audio", carrierIP)
+	f.dialer.send(f.invite(1, "", strings.ReplaceAll(offer, "30000", strconv.Itoa(int(caller.addr().Port())))))
+	invite := f.carrier.want("INVITE ")
+	f.carrier.answer(invite, "200 OK", "carriertag", "Content-Type: application/sdp\n", strings.ReplaceAll(answerSDP, carrierIP, "192.168.7.7"))
+	f.carrier.want("ACK ")
+	f.dialer.send(f.inDialog("ACK", 102, 1, f.dialer.want("SIP/2.0 200")))
+	packet := []byte("\x80\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\x07audio")
+	if _, err := behind.conn.WriteToUDPAddrPort(packet, mediaOf(t, invite)); err != nil {
+		t.Fatal(err)
+	}
+	_ = caller.conn.SetReadDeadline(time.Now().Add(5 * time.Second))
+	buf := make([]byte, 100)
+	if n, _, err := caller.conn.ReadFromUDPAddrPort(buf); err != nil || string(buf[12:n]) != "audio" {
+		t.Errorf("the caller hears %q, %v", buf[:n], err)
+	}
+}
+
+// mediaOf is where a description wants its audio.
+func mediaOf(t *testing.T, m message) netip.AddrPort {
+	t.Helper()
+	found := regexp.MustCompile(`(?s)c=IN IP4 (\S+).*m=audio (\d+) `).FindStringSubmatch(m.body())
+	if found == nil {
+		t.Fatalf("no audio in %q", m.body())
+	}
+	return netip.MustParseAddrPort(found[1] + ":" + found[2])
+}

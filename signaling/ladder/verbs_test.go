@@ -1,0 +1,238 @@
+package ladder
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"callseal/sdp"
+	"callseal/signaling/transport"
+)
+
+var errUsage = errors.New("not understood")
+
+// verbs are the lines of a script that are no messages.
+var verbs = map[string]func(*player, *step) error{}
+
+func init() {
+	verbs["wait"] = func(p *player, s *step) error {
+		d, err := time.ParseDuration(s.args[0])
+		if err != nil {
+			return err
+		}
+		return p.wait(d)
+	}
+	// media A live plain: what the last session's side was set to last. "media closed", "media none": every session is, there was none.
+	verbs["media"] = (*player).checkMedia
+	// cut B: every connection of B's machine is reset.
+	verbs["cut"] = func(p *player, s *step) error {
+		p.net.cut(machines[s.args[0]].Addr())
+		return nil
+	}
+	// refuse B, stall B, admit B: what becomes of new connections to B.
+	verbs["refuse"] = func(p *player, s *step) error { p.gate(s.args[0], true, false); return nil }
+	verbs["stall"] = func(p *player, s *step) error { p.gate(s.args[0], false, true); return nil }
+	verbs["admit"] = func(p *player, s *step) error { p.gate(s.args[0], false, false); return nil }
+	// relay full: the next call gets no ports.
+	verbs["relay"] = func(p *player, s *step) error {
+		fault, ok := failMedia[s.args[0]]
+		if !ok {
+			return errUsage
+		}
+		p.studio.mu.Lock()
+		defer p.studio.mu.Unlock()
+		p.studio.fault = fault
+		return nil
+	}
+	// calls 1: how many the server has.
+	verbs["calls"] = func(p *player, s *step) error {
+		if n := p.server.Calls(); strconv.Itoa(n) != s.args[0] {
+			return fmt.Errorf("%d calls", n)
+		}
+		return nil
+	}
+	// stop: the server is told to end; it hangs up first.
+	verbs["stop"] = func(p *player, _ *step) error {
+		p.stopped = true
+		p.readers.Go(p.stop)
+		return nil
+	}
+	// logged words: the server's log has them. unlogged: it has not.
+	verbs["logged"] = func(p *player, s *step) error { return p.logged(strings.Join(s.args, " "), true) }
+	verbs["unlogged"] = func(p *player, s *step) error { return p.logged(strings.Join(s.args, " "), false) }
+	// count 1 callseal_byes_unanswered_total role=carrier: a counter's sum.
+	verbs["count"] = (*player).checkCount
+}
+
+func (p *player) gate(name string, refuse, stall bool) {
+	p.net.mu.Lock()
+	defer p.net.mu.Unlock()
+	at := machines[name].Addr()
+	p.net.refusing[at], p.net.stalling[at] = refuse, stall
+}
+
+func (p *player) logged(text string, want bool) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if strings.Contains(p.log.String(), text) != want {
+		return fmt.Errorf("in the log: %v", !want)
+	}
+	return nil
+}
+
+func (p *player) checkMedia(s *step) error {
+	p.studio.mu.Lock()
+	defer p.studio.mu.Unlock()
+	sessions := p.studio.sessions
+	switch s.args[0] {
+	case "none":
+		if len(sessions) > 0 {
+			return fmt.Errorf("%d sessions were opened", len(sessions))
+		}
+		return nil
+	case "closed":
+		for _, n := range sessions {
+			if n.closed == 0 {
+				return fmt.Errorf("session %d is open", n.number)
+			}
+		}
+		return nil
+	}
+	if len(sessions) == 0 {
+		return errors.New("there is no session")
+	}
+	last := sessions[len(sessions)-1]
+	d := &last.sides[0]
+	if s.args[0] == "B" {
+		d = &last.sides[1]
+	}
+	has := " " + d.String() + " "
+	for _, word := range s.args[1:] {
+		absent, no := strings.CutPrefix(word, "!")
+		switch {
+		case word == "unset":
+			if d.set > 0 {
+				return fmt.Errorf("it is set: %s", d)
+			}
+		case no == strings.Contains(has, " "+absent+" "):
+			return fmt.Errorf("it is %s, want %s", d, word)
+		}
+	}
+	if last.closed > 0 {
+		return errors.New("the session is closed")
+	}
+	return nil
+}
+
+func (p *player) checkCount(s *step) error {
+	want, err := strconv.ParseFloat(s.args[0], 64)
+	if err != nil {
+		return err
+	}
+	if got := p.count(s.args[1], s.args[2:]...); got != want {
+		return fmt.Errorf("%s is %v", s.args[1], got)
+	}
+	return nil
+}
+
+// count gives the sum of a metric's series whose labels contain all of want ("cause=overload").
+func (p *player) count(metric string, want ...string) float64 {
+	families, err := p.registry.Gather()
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	sum := 0.0
+	for _, f := range families {
+		if f.GetName() != metric {
+			continue
+		}
+	series:
+		for _, m := range f.GetMetric() {
+			labels := map[string]bool{}
+			for _, l := range m.GetLabel() {
+				labels[l.GetName()+"="+l.GetValue()] = true
+			}
+			for _, w := range want {
+				if !labels[w] {
+					continue series
+				}
+			}
+			sum += m.GetCounter().GetValue() + m.GetGauge().GetValue()
+		}
+	}
+	return sum
+}
+
+// apply takes the words of a set line.
+func (set *setting) apply(words []string) error {
+	for _, word := range words {
+		name, value, _ := strings.Cut(word, "=")
+		if err := set.one(name, value); err != nil {
+			return fmt.Errorf("%s: %w", word, err)
+		}
+	}
+	return nil
+}
+
+func (set *setting) one(name, value string) error {
+	agent, field, ofAgent := strings.Cut(name, ".")
+	if ofAgent {
+		return set.ofAgent(agent, field, value)
+	}
+	limits := &set.cfg.Limits
+	var err error
+	switch name {
+	case "proto": // of all
+		set.stream = value == "tcp"
+		if set.stream {
+			for i := range set.cfg.Listeners {
+				set.cfg.Listeners[i].Proto = transport.TCP
+			}
+			for _, t := range set.cfg.Table.Trunks {
+				t.Target.Proto = transport.TCP
+			}
+		}
+	case "ring":
+		limits.Ring, err = time.ParseDuration(value)
+	case "length":
+		limits.Duration, err = time.ParseDuration(value)
+	case "calls":
+		limits.Calls, err = strconv.Atoi(value)
+	case "routes":
+		set.cfg.Table.Routes = nil
+	default:
+		return errUsage
+	}
+	return err
+}
+
+var modes = map[string]sdp.Mode{"off": sdp.Off, "preferred": sdp.Preferred, "required": sdp.Required}
+
+// ofAgent sets something of a trunk: a.media=required.
+func (set *setting) ofAgent(agent, field, value string) error {
+	agent = strings.ToUpper(agent)
+	index := strings.Index("AB", agent)
+	if agent == "C" && field == "media" {
+		set.cfg.Listeners[2].Media = modes[value]
+		set.player.sealed[agent] = modes[value] == sdp.Required
+		return nil
+	}
+	if index < 0 {
+		return errUsage
+	}
+	t := set.cfg.Table.Trunks[index]
+	switch field {
+	case "media":
+		t.Media = modes[value]
+		set.player.sealed[agent] = t.Media == sdp.Required
+	case "sources":
+		t.Sources = nil
+	case "host":
+		t.Target.Host = value
+	default:
+		return errUsage
+	}
+	return nil
+}

@@ -26,7 +26,7 @@ type agent struct {
 	requests int // sent; makes branches
 	sent     []*sent
 	got      []*received
-	known    map[string]bool // again() of all that came
+	known    map[string]bool // again() of all that came, and whether the agent took note
 }
 
 // link is one connection of an agent.
@@ -50,12 +50,12 @@ type received struct {
 // sent is a message that the agent sent.
 type sent struct {
 	*message
-	lost     bool
-	talk     *talk
-	finals   []*received // of a request: what answered it
-	acked    bool        // of a 2xx to INVITE: its ACK came
-	canceled bool
-	to       *received // of a response
+	lost   bool
+	talk   *talk
+	finals []*received // of a request: what answered it
+	acked  bool        // of a 2xx to INVITE: its ACK came; of an INVITE that was refused: the agent sent it
+	cut    bool        // its connection was, before the answer
+	to     *received   // of a response
 }
 
 // talk is one call as one agent sees it.

@@ -37,7 +37,7 @@ func (a *agent) settled() error {
 		}
 		seq, method := m.cseq()
 		switch {
-		case m.code() == 0 && method != "ACK" && len(m.finals) != 1:
+		case m.code() == 0 && method != "ACK" && len(m.finals) != 1 && !m.cut:
 			faults = append(faults, fmt.Errorf("%d final answers to %s %d", len(m.finals), method, seq))
 		case m.code()/100 == 2 && method == "INVITE" && !m.acked:
 			faults = append(faults, fmt.Errorf("no ACK of the %d to INVITE %d with tag %s", m.code(), seq, m.toTag()))

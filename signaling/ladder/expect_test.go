@@ -17,10 +17,10 @@ func (a *agent) take(r *received, s *step) (faults []string) {
 		}
 	}
 	a.got = append(a.got, r)
-	known := a.known[r.again()]
-	a.known[r.again()] = true
-	if r.method() != "ACK" {
-		fault(known == s.is("again"), "repeated: %v", known)
+	known, came := a.known[r.again()]
+	a.known[r.again()] = known || !s.is("ignored")
+	if r.method() != "ACK" && (r.code() == 0 || r.code() >= 200) {
+		fault(came == s.is("again"), "repeated: %v", came)
 	}
 	r.talk = a.callOf(r)
 	t := r.talk
@@ -48,6 +48,9 @@ func (a *agent) take(r *received, s *step) (faults []string) {
 
 // callOf finds the call of a message by its Call-ID; an INVITE makes a new one.
 func (a *agent) callOf(r *received) *talk {
+	if m := a.askedBy(r); m != nil {
+		return m.talk
+	}
 	highest := 0
 	for n, t := range a.calls {
 		if t.callID == r.get("Call-ID") {
@@ -64,6 +67,16 @@ func (a *agent) callOf(r *received) *talk {
 	return t
 }
 
+// askedBy finds the request that a response answers.
+func (a *agent) askedBy(r *received) *sent {
+	for _, m := range a.sent {
+		if r.code() != 0 && m.code() == 0 && m.branch() == r.branch() && m.get("CSeq") == r.get("CSeq") && m.get("Call-ID") == r.get("Call-ID") {
+			return m
+		}
+	}
+	return nil
+}
+
 // answered checks a response and keeps what it says.
 func (a *agent) answered(r *received, t *talk) (faults []string) {
 	fault := func(ok bool, format string, args ...any) {
@@ -71,12 +84,7 @@ func (a *agent) answered(r *received, t *talk) (faults []string) {
 			faults = append(faults, fmt.Sprintf(format, args...))
 		}
 	}
-	var to *sent
-	for _, m := range a.sent {
-		if m.code() == 0 && m.branch() == r.branch() && m.get("CSeq") == r.get("CSeq") && m.get("Call-ID") == r.get("Call-ID") {
-			to = m
-		}
-	}
+	to := a.askedBy(r)
 	if to == nil {
 		return []string{"answers no request of " + a.name}
 	}

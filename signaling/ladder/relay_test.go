@@ -27,6 +27,8 @@ type session struct {
 	number int // from 1
 	sides  [2]side
 	closed int // how often
+	tell   func(media.Event)
+	up     bool // Answered was called
 }
 
 // side is one side of a session as it was set last.
@@ -80,6 +82,18 @@ func sameKey(a, b *srtp.Key) bool {
 		return a == b
 	}
 	return a.Equal(*b)
+}
+
+func (n *session) Notify(tell func(media.Event)) {
+	n.studio.mu.Lock()
+	defer n.studio.mu.Unlock()
+	n.tell = tell
+}
+
+func (n *session) Answered() {
+	n.studio.mu.Lock()
+	defer n.studio.mu.Unlock()
+	n.up = true
 }
 
 // Stats are of a session that heard and said nothing.

@@ -30,7 +30,8 @@ type description struct {
 	port      string
 	key       string // name of the sender's key; "" is plain RTP
 	suite     string
-	avp       bool // with a key, but under RTP/AVP
+	tag       string // of the crypto line; "" is 1
+	avp       bool   // with a key, but under RTP/AVP
 	video     bool
 	noaudio   bool // m=audio 0
 	version   int  // 0: grows when the description changes
@@ -49,7 +50,7 @@ func readDescription(words string) (description, error) {
 	for word := range strings.SplitSeq(words, ",") {
 		name, value, _ := strings.Cut(word, "=")
 		switch {
-		case word == "":
+		case word == "" || word == "plain":
 		case slices.ContainsFunc(codecs, func(c codec) bool { return c.name == word }):
 			d.codecs = append(d.codecs, word)
 		case slices.Contains(directions, word):
@@ -128,7 +129,10 @@ func (d description) write(agent string, addr netip.Addr, call, version int) str
 	}
 	fmt.Fprintf(&b, "m=audio %s %s %s\r\n%s", d.port, profile, strings.Join(payloads, " "), maps.String())
 	if d.key != "" {
-		fmt.Fprintf(&b, "a=crypto:1 %s inline:%s\r\n", suites[d.suite].name, keyText(agent, d.key, suites[d.suite].octets))
+		if d.tag == "" {
+			d.tag = "1"
+		}
+		fmt.Fprintf(&b, "a=crypto:%s %s inline:%s\r\n", d.tag, suites[d.suite].name, keyText(agent, d.key, suites[d.suite].octets))
 	}
 	if d.direction != "" {
 		fmt.Fprintf(&b, "a=%s\r\n", d.direction)
@@ -148,13 +152,15 @@ type look struct {
 	version    int
 	connection string
 	port       string
-	key        string   // of the first crypto line; never shown
-	streams    []string // "audio 20000 RTP/AVP" of each m-line
+	key        string            // of the first crypto line; never shown
+	tags       map[string]string // of the crypto lines, by suite
+	streams    []string          // "audio 20000 RTP/AVP" of each m-line
 }
 
 var (
 	originForm = regexp.MustCompile(`(?m)^o=\S+ (\d+) (\d+) `)
 	streamForm = regexp.MustCompile(`(?m)^m=(\S+) (\d+) (\S+) ([^\r\n]*)`)
+	cryptoForm = regexp.MustCompile(`(?m)^a=crypto:(\S+) (\S+) `)
 	keyForm    = regexp.MustCompile(`inline:([^|\s]+)`)
 	placeForm  = regexp.MustCompile(`(?m)^c=IN IP[46] (\S+)`)
 )
@@ -174,6 +180,10 @@ func lookAt(body string) *look {
 	}
 	if k := keyForm.FindStringSubmatch(body); k != nil {
 		l.key = k[1]
+	}
+	l.tags = map[string]string{}
+	for _, c := range cryptoForm.FindAllStringSubmatch(body, -1) {
+		l.tags[c[2]] = c[1]
 	}
 	for i, m := range streamForm.FindAllStringSubmatch(body, -1) {
 		l.streams = append(l.streams, m[1]+" "+m[2]+" "+m[3])

@@ -72,18 +72,21 @@ func (a *agent) ask(s *step, t *talk) error {
 	from, to := t.self+";tag="+t.tag, t.peer
 	var routes []string
 	switch {
-	case method == "CANCEL" || method == "ACK" && t.out != nil && t.out.finalCode() >= 300:
-		if t.out == nil {
+	case method == "CANCEL" || method == "ACK" && a.refused(t) != nil:
+		invite := a.refused(t)
+		if method == "CANCEL" {
+			invite = t.out
+		}
+		if invite == nil {
 			return fmt.Errorf("%s has sent no INVITE", a.name)
 		}
-		branch = t.out.branch()
-		seq, _ = t.out.cseq()
-		m.start = method + " " + t.out.uri() + " SIP/2.0"
-		from, to, routes = t.out.get("From"), t.out.get("To"), t.out.all("Route")
-		if method == "CANCEL" {
-			t.out.canceled = true
-		} else {
-			to = t.out.finals[len(t.out.finals)-1].get("To")
+		branch = invite.branch()
+		seq, _ = invite.cseq()
+		m.start = method + " " + invite.uri() + " SIP/2.0"
+		from, to, routes = invite.get("From"), invite.get("To"), invite.all("Route")
+		if method == "ACK" {
+			to = invite.finals[len(invite.finals)-1].get("To")
+			invite.acked = true
 		}
 	case d != nil:
 		from, to = t.self+";tag="+d.local, t.peer+";tag="+d.remote
@@ -119,7 +122,7 @@ func (a *agent) ask(s *step, t *talk) error {
 	if !slices.Contains([]string{"ACK", "BYE", "CANCEL"}, method) {
 		m.add("Contact", a.contact())
 	}
-	if err := a.describe(s, t, m, method == "INVITE"); err != nil {
+	if err := a.describe(s, t, m, nil, method == "INVITE"); err != nil {
 		return err
 	}
 	if err := a.override(s, m); err != nil {
@@ -156,16 +159,18 @@ func (a *agent) record(s *step, t *talk, d *dialog, m *message) error {
 	return a.emit(m.raw, nil, s)
 }
 
-// finalCode is that of the answer to a request, 0 before.
-func (m *sent) finalCode() int {
-	if len(m.finals) == 0 {
-		return 0
+// refused is the last INVITE of a call that was refused and has no ACK yet, or nil.
+func (a *agent) refused(t *talk) *sent {
+	for _, m := range slices.Backward(a.sent) {
+		if n := len(m.finals); m.talk == t && m.method() == "INVITE" && !m.acked && n > 0 && m.finals[n-1].code() >= 300 {
+			return m
+		}
 	}
-	return m.finals[len(m.finals)-1].code()
+	return nil
 }
 
-// describe puts the session description in.
-func (a *agent) describe(s *step, t *talk, m *message, usual bool) error {
+// describe puts the session description in; offer is the one that it answers, or nil.
+func (a *agent) describe(s *step, t *talk, m *message, offer *look, usual bool) error {
 	if s.is("nosdp") || !s.is("sdp") && !usual {
 		return nil
 	}
@@ -178,6 +183,9 @@ func (a *agent) describe(s *step, t *talk, m *message, usual bool) error {
 	}
 	if d.key != "" && suites[d.suite].octets == 0 {
 		return fmt.Errorf("no suite %s", d.suite)
+	}
+	if offer != nil { // RFC 4568 section 5.1.2: the tag is the offer's
+		d.tag = offer.tags[suites[d.suite].name]
 	}
 	body := d.write(a.name, a.addr.Addr(), t.number, 1)
 	if t.said != body { // RFC 3264 section 8
@@ -262,7 +270,7 @@ func (a *agent) respond(s *step, t *talk, code int) error {
 		m.add("Require", "100rel")
 		m.add("RSeq", v)
 	}
-	if err := a.describe(s, t, m, method == "INVITE" && code/100 == 2); err != nil {
+	if err := a.describe(s, t, m, lookAt(r.body), method == "INVITE" && code/100 == 2); err != nil {
 		return err
 	}
 	if err := a.override(s, m); err != nil {

@@ -3,10 +3,12 @@ package ladder
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"callseal/media"
 	"callseal/sdp"
 	"callseal/signaling/transport"
 )
@@ -28,7 +30,14 @@ func init() {
 	verbs["media"] = (*player).checkMedia
 	// cut B: every connection of B's machine is reset.
 	verbs["cut"] = func(p *player, s *step) error {
-		p.net.cut(machines[s.args[0]].Addr())
+		a := p.machines[s.args[0]]
+		if a == nil {
+			return errUsage
+		}
+		p.net.cut(a.addr.Addr())
+		for _, m := range a.sent { // no answer can come
+			m.cut = m.cut || m.code() == 0 && len(m.finals) == 0
+		}
 		return nil
 	}
 	// refuse B, stall B, admit B: what becomes of new connections to B.
@@ -46,6 +55,8 @@ func init() {
 		p.studio.fault = fault
 		return nil
 	}
+	// event silent A 30s: the relay tells something of the last session's side.
+	verbs["event"] = (*player).tellEvent
 	// calls 1: how many the server has.
 	verbs["calls"] = func(p *player, s *step) error {
 		if n := p.server.Calls(); strconv.Itoa(n) != s.args[0] {
@@ -123,6 +134,41 @@ func (p *player) checkMedia(s *step) error {
 	if last.closed > 0 {
 		return errors.New("the session is closed")
 	}
+	return nil
+}
+
+var eventKinds = []media.EventKind{media.EventFirstAudio, media.EventOneWay, media.EventSilent, media.EventLifetime}
+
+func (p *player) tellEvent(s *step) error {
+	e := media.Event{Side: media.A}
+	if len(s.args) < 2 {
+		return errUsage
+	}
+	if s.args[1] == "B" {
+		e.Side = media.B
+	}
+	found := slices.IndexFunc(eventKinds, func(k media.EventKind) bool { return k.String() == s.args[0] })
+	if found < 0 {
+		return errUsage
+	}
+	e.Kind = eventKinds[found]
+	if len(s.args) > 2 {
+		var err error
+		if e.After, err = time.ParseDuration(s.args[2]); err != nil {
+			return err
+		}
+	}
+	p.studio.mu.Lock()
+	sessions := p.studio.sessions
+	var tell func(media.Event)
+	if len(sessions) > 0 && sessions[len(sessions)-1].closed == 0 {
+		tell = sessions[len(sessions)-1].tell
+	}
+	p.studio.mu.Unlock()
+	if tell == nil {
+		return errors.New("nobody listens to a session")
+	}
+	tell(e)
 	return nil
 }
 

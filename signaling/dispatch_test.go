@@ -234,7 +234,7 @@ func TestABusyCallHasNoMediaInItsLine(t *testing.T) {
 // number too.
 func TestTheCallersNameAndNumber(t *testing.T) {
 	for _, c := range []struct{ name, old, new, extra, want string }{
-		{"name", "", "", "X-CIDNAME: ACME\" <sip:evil@x>;tag=1\\\n", `"ACME <sip:evil@x>;tag=1" <sip:7275551234@`},
+		{"name", "", "", "X-CIDNAME: ACME\" <sip:evil@x>;tag=1\\\n", `"ACME <>;tag=1" <sip:7275551234@`},
 		{"tel URI", fmt.Sprintf("<sip:7275551234@%s>;tag", dialerIP), "<tel:+17275551234;phone-context=x>;tag", "", "<sip:+17275551234@"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -86,6 +86,8 @@ func (d *decoder) value(node ast.Node, place string, into reflect.Value) {
 		d.value(node, place, into.Elem())
 	case reflect.Slice:
 		d.list(node, place, into)
+	case reflect.Map:
+		d.texts(node, place, into)
 	default:
 		d.scalar(node, place, into)
 	}
@@ -114,6 +116,28 @@ func (d *decoder) mapping(node ast.Node, place string, into reflect.Value) {
 			continue
 		}
 		d.value(it.Value(), at, field)
+	}
+}
+
+// texts reads a mapping whose keys are the administrator's own.
+func (d *decoder) texts(node ast.Node, place string, into reflect.Value) {
+	m, ok := node.(ast.MapNode)
+	if !ok {
+		d.fail(place, fault{"must be a mapping", "write {NAME: VALUE}"})
+		return
+	}
+	into.Set(reflect.MakeMap(into.Type()))
+	for it := m.MapRange(); it.Next(); {
+		token := it.Key().GetToken()
+		key, at := reflect.ValueOf(token.Value), join(place, token.Value)
+		d.lines[at] = token.Position.Line
+		if into.MapIndex(key).IsValid() {
+			d.fail(at, fault{"is there twice", "keep one of them"})
+			continue
+		}
+		value := reflect.New(into.Type().Elem()).Elem()
+		d.value(it.Value(), at, value)
+		into.SetMapIndex(key, value)
 	}
 }
 

@@ -80,7 +80,15 @@ type rawTrunk struct {
 	Media     string        `yaml:"media"`
 	Suites    []string      `yaml:"suites"`
 	TLS       *rawClientTLS `yaml:"tls"`
+	Headers   rawHeaders    `yaml:"headers"`
+	Trusted   bool          `yaml:"trusted"`
 	Plaintext *rawPlaintext `yaml:"plaintext"`
+}
+
+type rawHeaders struct {
+	Pass  []string          `yaml:"pass"`
+	Strip []string          `yaml:"strip"`
+	Set   map[string]string `yaml:"set"`
 }
 
 type rawClientTLS struct {

@@ -49,9 +49,10 @@ func (l *loader) trunks() {
 
 func (l *loader) trunk(place string, role transport.Role, raw rawTrunk) *trunk.Trunk {
 	t := &trunk.Trunk{
-		Target: transport.Target{Trunk: raw.Name, Role: role},
-		Media:  l.mode(place+".media", raw.Media),
-		Suites: l.suites(place+".suites", raw.Suites, trunkSuites()),
+		Target:  transport.Target{Trunk: raw.Name, Role: role},
+		Media:   l.mode(place+".media", raw.Media),
+		Suites:  l.suites(place+".suites", raw.Suites, trunkSuites()),
+		Headers: l.headers(place, role, raw),
 	}
 	hop, f := parseURI(raw.URI)
 	if raw.URI == "" {

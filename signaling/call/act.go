@@ -21,7 +21,7 @@ func (c *Call) act(a action) {
 	case opResend:
 		c.respond(c.ok)
 	case opCancel:
-		c.outB.Cancel(header.Cross(c.reason, c.a.party.Role, c.b.party.Role)...)
+		c.outB.Cancel(c.way(&c.b).Cross(header.Ending, c.reason)...)
 	case opAbandon:
 		c.cancelB()
 	case opAck:
@@ -90,7 +90,7 @@ func (c *Call) crossing(res *sip.Response) {
 	if c.from == nil {
 		return
 	}
-	for _, h := range header.Cross(c.from.Headers(), c.b.party.Role, c.a.party.Role) {
+	for _, h := range c.way(&c.a).Cross(header.Answer, c.from.Headers()) {
 		res.AppendHeader(h)
 	}
 }
@@ -132,7 +132,7 @@ func (c *Call) bye(s side, tag string) {
 		return
 	}
 	req := d.Request(sip.BYE)
-	for _, h := range c.summary.reasons(c.other(l).party.Role, l.party.Role) {
+	for _, h := range c.summary.reasons(c.way(l)) {
 		req.AppendHeader(h)
 	}
 	c.send(l, d, req, func(r transport.Result) {

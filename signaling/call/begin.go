@@ -123,24 +123,16 @@ func (c *Call) buildInvite() (*sip.Request, error) {
 		maxForwards = *m - 1 // RFC 7332: a B2BUA keeps counting
 	}
 	req.AppendHeader(&maxForwards)
-	tag := sip.NewParams()
-	tag.Add("tag", c.b.tag)
-	req.AppendHeader(&sip.FromHeader{
-		DisplayName: header.Display(theirs, c.b.party.Role),
-		Address:     sip.Uri{Scheme: "sip", User: header.Number(theirs.From().Address)}, // the host is ours, known with the flow
-		Params:      tag,
-	})
+	req.AppendHeader(c.way(&c.b).FromOf(theirs, c.b.tag)) // the host is ours, known with the flow
 	to := *uri.Clone()
 	to.UriParams, to.Port = nil, 0
+	to.User = c.way(&c.b).ToUser(theirs, to.User)
 	req.AppendHeader(&sip.ToHeader{Address: to, Params: sip.NewParams()})
 	callID := sip.CallIDHeader(c.b.callID)
 	req.AppendHeader(&callID)
 	req.AppendHeader(&sip.CSeqHeader{SeqNo: 1, MethodName: sip.INVITE})
 	req.AppendHeader(sip.NewHeader("Allow", Allow))
 	req.AppendHeader(sip.NewHeader("User-Agent", c.house.UserAgent))
-	for _, h := range header.Cross(theirs.Headers(), c.a.party.Role, c.b.party.Role) {
-		req.AppendHeader(h)
-	}
 	setSDP(req, body)
 	return req, nil
 }
@@ -158,13 +150,18 @@ func setSDP(msg sip.Message, body []byte) {
 func (c *Call) callB() {
 	ctx, cancel := context.WithCancel(context.Background())
 	c.cancelB = cancel
+	way, theirs := c.way(&c.b), c.inA.Request().Headers()
 	user := c.inviteB.From().Address.User
 	c.outB = c.house.Endpoint.Send(ctx, transport.Outgoing{
 		Request: c.inviteB.Clone(),
 		Hop:     transport.Hop{Target: &c.b.party.Trunk.Target},
 		Prepare: func(req *sip.Request, f *transport.Flow) {
 			contact := f.Contact(user)
-			req.From().Address.Host = contact.Host
+			header.AtHost(req.From(), contact.Host)
+			way.Host = contact.Host
+			for _, h := range way.Cross(header.Setup, theirs) {
+				req.AppendHeader(h)
+			}
 			req.AppendHeader(&sip.ContactHeader{Address: contact})
 			from := req.From().Address
 			c.box.put(func() { c.inviteB.From().Address = from })

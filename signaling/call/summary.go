@@ -12,7 +12,6 @@ import (
 	"callseal/media"
 	"callseal/sdp"
 	"callseal/signaling/header"
-	"callseal/signaling/transport"
 )
 
 // Outcome is how a call ended, for counters.
@@ -142,9 +141,9 @@ func (s *Summary) timeout(t timer, in state) {
 
 // reasons are the Reason headers (RFC 3326) of our BYE: those of the BYE that
 // came, or our own words.
-func (s *Summary) reasons(from, to transport.Role) []sip.Header {
+func (s *Summary) reasons(way header.Way) []sip.Header {
 	if len(s.reason) > 0 || s.endedBy != "callseal" {
-		return header.Cross(s.reason, from, to)
+		return way.Cross(header.Ending, s.reason)
 	}
 	return []sip.Header{sip.NewHeader("Reason", fmt.Sprintf(`SIP;cause=503;text="%s"`, header.Phrase(s.cause)))}
 }

@@ -1,11 +1,6 @@
-// Package header decides what crosses the B2BUA and what does not. It is
-// pure: headers in, headers out.
 package header
 
-import (
-	"regexp"
-	"strings"
-)
+import "strings"
 
 // MaxPhrase is what VICIdial keeps of a status line: sip_hangup_reason is a
 // VARCHAR(50).
@@ -34,12 +29,6 @@ func Phrase(phrase string) string {
 // Foreign is Phrase for the words of the other leg: they may be told, the
 // addresses of its machines may not.
 func Foreign(phrase string) string { return Phrase(withoutAddresses(phrase)) }
-
-// addressText finds IP addresses and the hosts of URIs. It rather takes a
-// number for an address than the other way round.
-var addressText = regexp.MustCompile(`[0-9]{1,3}(\.[0-9]{1,3}){3}|[0-9A-Fa-f:]*::[0-9A-Fa-f:]*|([0-9A-Fa-f]{1,4}:){7}[0-9A-Fa-f]{1,4}|@[0-9A-Za-z.-]+`)
-
-func withoutAddresses(text string) string { return addressText.ReplaceAllString(text, "") }
 
 func safeInPhrase(r rune) bool {
 	switch {

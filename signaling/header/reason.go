@@ -10,7 +10,7 @@ import (
 // q850First puts the Q.850 value of a Reason header (RFC 3326) before others:
 // PJSIP reads only the first 20 bytes.
 func q850First(value string) string {
-	values := splitUnquoted(value)
+	values := splitList(value)
 	slices.SortStableFunc(values, func(a, b string) int { return q850Rank(a) - q850Rank(b) })
 	return strings.Join(values, ", ")
 }
@@ -38,17 +38,23 @@ func q850Rank(value string) int {
 	return 1
 }
 
-// splitUnquoted cuts a value at its commas outside of quoted strings.
-func splitUnquoted(value string) []string {
+// splitList cuts a value at its commas outside of quoted strings and angle
+// brackets.
+func splitList(value string) []string {
 	var values []string
-	quoted, from := false, 0
+	quoted, bracketed, from := false, false, 0
 	for i := 0; i < len(value); i++ {
-		switch {
-		case quoted && value[i] == '\\':
+		switch c := value[i]; {
+		case quoted && c == '\\':
 			i++
-		case value[i] == '"':
+		case c == '"' && !bracketed:
 			quoted = !quoted
-		case value[i] == ',' && !quoted:
+		case quoted:
+		case c == '<':
+			bracketed = true
+		case c == '>':
+			bracketed = false
+		case c == ',' && !bracketed:
 			values = append(values, strings.TrimSpace(value[from:i]))
 			from = i + 1
 		}

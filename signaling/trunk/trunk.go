@@ -7,6 +7,7 @@ import (
 	"net/netip"
 
 	"callseal/sdp"
+	"callseal/signaling/header"
 	"callseal/signaling/transport"
 )
 
@@ -21,6 +22,9 @@ type Trunk struct {
 	// offered and accepted, in order of preference.
 	Media  sdp.Mode
 	Suites []sdp.Suite
+	// Headers is what of a message is told to this trunk, beside header's own
+	// table; nil: nothing else.
+	Headers *header.Rules
 	// Plaintext is why a plain hop to this trunk is accepted; nil when the
 	// trunk is sealed.
 	Plaintext *Plaintext

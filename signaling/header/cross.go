@@ -1,0 +1,138 @@
+// Package header decides what crosses the B2BUA and what does not: table.go
+// is the whole of it, to be read first. It is pure: headers in, headers out.
+package header
+
+import (
+	"strings"
+
+	"github.com/emiago/sipgo/sip"
+
+	"callseal/signaling/transport"
+)
+
+// Way is one direction across the B2BUA.
+type Way struct {
+	From, To transport.Role // of the legs
+	Rules    *Rules         // of the trunk that it leads to; nil: none
+	Host     string         // our own, as that leg sees it: it stands where the other leg's was; IPv6 in brackets
+}
+
+// Cross gives what is told of a message's headers to the leg that the way
+// leads to, in their order, and what the trunk's headers.set adds to a call.
+// No value holds a control character or an address of the other leg.
+func (w Way) Cross(k Kind, headers []sip.Header) []sip.Header {
+	var out []sip.Header
+	withheld := w.withheld(headers)
+	for _, h := range headers {
+		how, ok := w.how(k, h.Name())
+		if !ok || w.Rules.replaces(k, h.Name()) || withheld.hides(h.Name()) {
+			continue
+		}
+		if value := w.value(how, h, headers, withheld); value != "" {
+			out = append(out, sip.NewHeader(h.Name(), value))
+		}
+	}
+	q850LinesFirst(out)
+	if k&Setup != 0 {
+		out = append(out, w.Rules.added()...)
+	}
+	return out
+}
+
+// rows finds the rows of table by the lower-case name; those of a name with a
+// * at its end by the name without it.
+var rows, prefixes = func() (map[string][]*row, map[string][]*row) {
+	whole, begun := map[string][]*row{}, map[string][]*row{}
+	for i := range table {
+		name, isPrefix := strings.CutSuffix(strings.ToLower(table[i].name), "*")
+		if isPrefix {
+			begun[name] = append(begun[name], &table[i])
+		} else {
+			whole[name] = append(whole[name], &table[i])
+		}
+	}
+	return whole, begun
+}()
+
+// rowsOf gives the rows of a header, in their order. name is in lower case.
+func rowsOf(name string) []*row {
+	if found := rows[name]; found != nil {
+		return found
+	}
+	for prefix, found := range prefixes {
+		if strings.HasPrefix(name, prefix) {
+			return found
+		}
+	}
+	return nil
+}
+
+// how tells whether a header of a message of this kind crosses, and how.
+func (w Way) how(k Kind, name string) (how, bool) {
+	name = strings.ToLower(name)
+	known := rowsOf(name)
+	if known == nil {
+		return passes, w.Rules.passes(name)
+	}
+	for _, r := range known {
+		if r.in&k == 0 || !r.from.has(w.From) {
+			continue
+		}
+		switch r.toward(w.To) {
+		case yes:
+			return r.how, !w.Rules.strips(name)
+		case no:
+			return r.how, w.Rules.passes(name)
+		case never:
+		}
+		return 0, false
+	}
+	return 0, false
+}
+
+func (r *row) toward(role transport.Role) told {
+	switch role {
+	case transport.Dialer:
+		return r.dialer
+	case transport.Carrier:
+		return r.carrier
+	case transport.Phone:
+		return r.phone
+	}
+	return never
+}
+
+// value writes a header's value for the leg that it goes to; "" is nothing.
+func (w Way) value(how how, h sip.Header, all []sip.Header, withheld secrets) string {
+	value := Clean(h.Value())
+	switch how {
+	case passes:
+		return w.atOurHost(value)
+	case exact:
+		return value
+	case q850:
+		return q850First(w.atOurHost(value))
+	case party:
+		return w.parties(value, "", withheld)
+	case named:
+		return w.parties(value, w.display(all), withheld)
+	case wish:
+		return withheld.left(value)
+	}
+	return ""
+}
+
+// Clean takes control characters out of a value from elsewhere: a header
+// value can never become two headers. All other octets stay as they are,
+// whatever character set they are of.
+func Clean(value string) string {
+	clean := []byte(value)
+	for i, c := range clean {
+		if isControl(c) {
+			clean[i] = ' '
+		}
+	}
+	return string(clean)
+}
+
+func isControl(c byte) bool { return c < ' ' || c == 0x7f }

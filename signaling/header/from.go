@@ -1,0 +1,72 @@
+package header
+
+import (
+	"strings"
+
+	"github.com/emiago/sipgo/sip"
+
+	"callseal/signaling/transport"
+)
+
+// anonymous are the host and the user of a caller who withholds both (RFC 3323
+// section 4.1.1.3).
+const (
+	anonymousHost = "anonymous.invalid"
+	anonymousUser = "anonymous"
+)
+
+// FromOf makes the From of a request to the leg that the way leads to, out of
+// the one that came. Its host is known when the path is: AtHost fills it in.
+func (w Way) FromOf(theirs *sip.Request, tag string) *sip.FromHeader {
+	params := sip.NewParams()
+	params.Add("tag", tag)
+	from := &sip.FromHeader{
+		DisplayName: w.display(theirs.Headers()),
+		Address:     sip.Uri{Scheme: "sip", User: Number(theirs.From().Address)},
+		Params:      params,
+	}
+	if strings.EqualFold(theirs.From().Address.Host, anonymousHost) {
+		from.Address.Host = anonymousHost
+	}
+	if w.withheld(theirs.Headers()).user {
+		from.DisplayName, from.Address.User, from.Address.Host = "Anonymous", anonymousUser, anonymousHost
+	}
+	return from
+}
+
+// AtHost fills in the host of a From, unless it names nobody's machine.
+func AtHost(from *sip.FromHeader, host string) {
+	if from.Address.Host != anonymousHost {
+		from.Address.Host = host
+	}
+}
+
+// ToUser is the number in the To of a request to the number called. Where the
+// request is signed To stays as it is (RFC 8224 section 4.1).
+func (w Way) ToUser(theirs *sip.Request, called string) string {
+	if how, ok := w.how(Setup, "Identity"); ok && how == exact && theirs.GetHeader("identity") != nil {
+		if signed := Number(theirs.To().Address); signed != "" {
+			return signed
+		}
+	}
+	return called
+}
+
+// display is the From display-name that the leg sees. Toward dialers and
+// phones it is the caller's own, since VICIdial keys the call by it. Toward
+// carriers that key must not leak: X-CIDNAME stands in its place, or nothing.
+func (w Way) display(headers []sip.Header) string {
+	ours := w.To == transport.Carrier && w.From != transport.Carrier
+	for _, h := range headers {
+		from, isFrom := h.(*sip.FromHeader)
+		switch {
+		case ours && strings.EqualFold(h.Name(), "x-cidname"):
+			// Quotes are put around it: what would end or escape them goes.
+			name := Clean(strings.NewReplacer(`"`, "", `\`, "").Replace(h.Value()))
+			return strings.TrimSpace(withoutAddresses(uriText.ReplaceAllString(name, "")))
+		case !ours && isFrom:
+			return Clean(from.DisplayName)
+		}
+	}
+	return ""
+}

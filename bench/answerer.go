@@ -32,6 +32,23 @@ func NewAnswerer(cfg Config, plans func(number string) (Plan, bool)) (*Answerer,
 	return a, nil
 }
 
+// NewRegistered connects to a server, registers there, and takes the calls that
+// come over that connection. The errors are those of NewCaller and Register.
+func NewRegistered(ctx context.Context, cfg Config, target Target, account Account, plans func(number string) (Plan, bool)) (*Answerer, error) {
+	cfg.User, cfg.Account = account.User, account
+	a := &Answerer{Endpoint: newEndpoint(cfg), plans: plans}
+	a.accept = a.invited
+	l, err := a.dial(ctx, target)
+	if err == nil {
+		_, err = a.register(ctx, l, target, account)
+	}
+	if err != nil {
+		a.Close()
+		return nil, err
+	}
+	return a, nil
+}
+
 // Results are the calls that have ended so far; none where a Watcher has them.
 func (a *Answerer) Results() []Result {
 	a.mu.Lock()

@@ -76,6 +76,7 @@ type call struct {
 	dialog   dialog
 	state    state
 	result   Result
+	proof    credentials
 	invite   *sip.Request // sent or received
 	began    time.Time
 	rang     bool // a provisional response came
@@ -103,7 +104,7 @@ func (e *Endpoint) newCall(plan Plan, party Party, l *link, d dialog) *call {
 		inbox: make(chan incoming, 64), halted: make(chan struct{}),
 		alarm: time.NewTimer(time.Hour), again: time.NewTimer(time.Hour),
 		cue:    time.NewTimer(time.Hour),
-		result: Result{Plan: plan, Party: party},
+		result: Result{Plan: plan, Party: party}, proof: credentials{account: e.cfg.Account},
 	}
 	c.again.Stop()
 	c.cue.Stop()
@@ -352,6 +353,9 @@ func (c *call) bye() {
 	c.change = nil
 	c.dialog.cseq++
 	req := c.dialog.request(sip.BYE, c.dialog.cseq, branch(), c.link)
+	if err := c.proof.sign(req); err != nil {
+		c.fail(err)
+	}
 	c.insist([]byte(req.String()), false)
 	c.enter(leaving, c.e.cfg.Timeout)
 }

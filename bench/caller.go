@@ -50,17 +50,38 @@ func (c *call) sendInvite() error {
 	if c.own, err = offer(c.socket.Local(), c.e.cfg.Suites); err != nil {
 		return err
 	}
+	return c.askIn()
+}
+
+// askIn sends the INVITE, with the answers to all challenges so far.
+func (c *call) askIn() error {
 	body, err := c.own.describe(c.session)
 	if err != nil {
 		return err
 	}
-	c.dialog.cseq = 1
+	c.dialog.cseq++
 	c.invite = c.dialog.request(sip.INVITE, c.dialog.cseq, branch(), c.link)
+	if err := c.proof.sign(c.invite); err != nil {
+		return err
+	}
 	c.invite.AppendHeader(sip.NewHeader("Content-Type", "application/sdp"))
 	c.invite.SetBody(body)
+	c.rang = false
 	c.enter(inviting, c.e.cfg.Timeout)
 	c.insist([]byte(c.invite.String()), false)
 	return nil
+}
+
+// meets takes a challenge, and tells whether the request is to be sent again.
+func (c *call) meets(res *sip.Response) bool {
+	if !challenged(res) || c.proof.account.Password == "" || c.result.Err != nil {
+		return false
+	}
+	if err := c.proof.take(res); err != nil {
+		c.fail(err)
+		return false
+	}
+	return true
 }
 
 // ringTimeout is the caller's alarm before the answer.
@@ -100,7 +121,11 @@ func (c *call) response(res *sip.Response, at time.Time) {
 			c.hush()
 		}
 	case sip.BYE:
-		if c.state == leaving && !res.IsProvisional() {
+		switch {
+		case c.state != leaving || res.IsProvisional() || res.CSeq().SeqNo != c.dialog.cseq:
+		case c.meets(res):
+			c.bye()
+		default:
 			c.state = over
 		}
 	default:
@@ -228,6 +253,13 @@ func (c *call) refused(res *sip.Response) {
 	c.dialog.remote = *res.To()
 	c.write([]byte(c.dialog.request(sip.ACK, c.invite.CSeq().SeqNo, b, c.link).String()))
 	c.dialog.remote = to
+	if c.state == inviting && c.meets(res) {
+		err := c.askIn()
+		if err == nil {
+			return
+		}
+		c.fail(err)
+	}
 	c.result.Status, c.result.Phrase = res.StatusCode, res.Reason
 	switch {
 	case res.StatusCode == sip.StatusBusyHere && c.result.Err == nil:

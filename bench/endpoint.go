@@ -26,6 +26,8 @@ type Config struct {
 	Local  netip.AddrPort // where it listens, or what it dials from; port 0: any
 	Suites []Suite        // offered and accepted in this order; none: plain RTP
 
+	Account Account // to answer challenges to calls with; the zero one answers none
+
 	Certificate *tls.Certificate // to listen on TLS, or to show when asked
 	Roots       *x509.CertPool   // whom to trust; nil: the system's
 	ServerName  string           // to verify instead of the target's host

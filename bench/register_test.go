@@ -43,7 +43,7 @@ func registrar(t *testing.T, answer func(req *sip.Request) *sip.Response) Target
 	return Target{Proto: TCP, Host: "127.0.0.1", Port: at.Port()}
 }
 
-func challenge(req *sip.Request, text string) *sip.Response {
+func challengeWith(req *sip.Request, text string) *sip.Response {
 	status, header := 401, "WWW-Authenticate"
 	if strings.HasPrefix(text, "proxy ") {
 		status, header, text = 407, "Proxy-Authenticate", text[6:]
@@ -68,7 +68,7 @@ func knows(req *sip.Request, header, asked, password string) bool {
 		return false
 	}
 	want, err := digest.Digest(c, digest.Options{
-		Method: "REGISTER", URI: got.URI, Username: "101", Password: password, Cnonce: got.Cnonce, Count: got.Nc,
+		Method: req.Method.String(), URI: got.URI, Username: "101", Password: password, Cnonce: got.Cnonce, Count: got.Nc,
 	})
 	return err == nil && want.Response == got.Response
 }
@@ -79,7 +79,7 @@ func TestRegister(t *testing.T) {
 	guarded := func(asked, header, password string) func(*sip.Request) *sip.Response {
 		return func(req *sip.Request) *sip.Response {
 			if !knows(req, header, strings.TrimPrefix(asked, "proxy "), password) {
-				return challenge(req, asked)
+				return challengeWith(req, asked)
 			}
 			return ok(req)
 		}
@@ -97,8 +97,8 @@ func TestRegister(t *testing.T) {
 		{"wrong password", guarded(md5, "Authorization", "other"), 401, ErrStatus},
 		{"forbidden", func(req *sip.Request) *sip.Response { return sip.NewResponseFromRequest(req, 403, "Forbidden", nil) }, 403, ErrStatus},
 		{"impossible challenge", func(req *sip.Request) *sip.Response {
-			return challenge(req, `Digest realm="r", nonce="n", algorithm=FOO`)
-		}, 0, ErrMessage},
+			return challengeWith(req, `Digest realm="r", nonce="n", algorithm=FOO`)
+		}, 401, ErrMessage},
 		{"silence", func(*sip.Request) *sip.Response { return nil }, 0, ErrTimeout},
 	} {
 		t.Run(row.name, func(t *testing.T) {
@@ -116,6 +116,68 @@ func TestRegister(t *testing.T) {
 			}
 		})
 	}
+}
+
+// An answerer that has registered takes the calls that come over the connection
+// it registered on.
+func TestRegisteredAnswerer(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	said := make(chan string, 16)
+	go func() { // ends with the connection
+		defer close(said)
+		conn, err := l.Accept()
+		if err != nil {
+			return
+		}
+		defer func() { _ = conn.Close() }()
+		r := bufio.NewReader(conn)
+		for {
+			m, err := readMessage(r, sip.NewParser())
+			if err != nil {
+				return
+			}
+			switch m := m.(type) {
+			case *sip.Request: // REGISTER, BYE
+				said <- fmt.Sprint(m.Method)
+				_, _ = fmt.Fprint(conn, sip.NewResponseFromRequest(m, 200, "OK", nil).String())
+				if m.Method == sip.REGISTER {
+					contact := m.Contact().Address
+					body := "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 9 RTP/AVP 0\r\n"
+					_, _ = fmt.Fprintf(conn, "INVITE %s SIP/2.0\r\nVia: SIP/2.0/TCP 127.0.0.1;branch=z9hG4bK1\r\nFrom: <sip:a@b>;tag=1\r\nTo: <sip:101@b>\r\n"+
+						"Call-ID: 1\r\nCSeq: 1 INVITE\r\nContact: <sip:a@127.0.0.1>\r\nContent-Type: application/sdp\r\nContent-Length: %d\r\n\r\n%s",
+						contact.String(), len(body), body)
+				}
+			case *sip.Response:
+				said <- fmt.Sprint(m.StatusCode)
+				if m.IsSuccess() {
+					_, _ = fmt.Fprintf(conn, "ACK %s SIP/2.0\r\nVia: SIP/2.0/TCP 127.0.0.1;branch=z9hG4bK2\r\nFrom: <sip:a@b>;tag=1\r\nTo: %s\r\n"+
+						"Call-ID: 1\r\nCSeq: 1 ACK\r\nContent-Length: 0\r\n\r\n", m.Contact().Address.String(), m.To().Value())
+				}
+			}
+		}
+	}()
+	at := l.Addr().(*net.TCPAddr).AddrPort()
+	a, err := NewRegistered(t.Context(), Config{}, Target{Proto: TCP, Host: "127.0.0.1", Port: at.Port()}, Account{User: "101", Password: "secret"},
+		func(number string) (Plan, bool) { return Plan{Outcome: Answered, EndedBy: Answering}, number == "101" })
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"REGISTER", "100", "180", "200", "BYE"} {
+		if got := <-said; got != want {
+			t.Errorf("said %s; want %s", got, want)
+		}
+	}
+	for end := time.Now().Add(5 * time.Second); len(a.Results()) == 0 && time.Now().Before(end); {
+		time.Sleep(time.Millisecond)
+	}
+	if r := a.Results(); len(r) != 1 || !r[0].OK() {
+		t.Errorf("results %+v", r)
+	}
+	a.Close()
 }
 
 func TestRegisterStops(t *testing.T) {

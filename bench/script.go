@@ -79,10 +79,14 @@ func (c *call) move() {
 	if c.state != up || c.change != nil {
 		return
 	}
-	step := c.result.Script[len(c.result.Changes)]
+	c.ask(c.result.Script[len(c.result.Changes)].Move)
+}
+
+// ask sends the re-INVITE of a move.
+func (c *call) ask(move Move) {
 	next := c.own
 	next.Version++
-	switch step.Move {
+	switch move {
 	case Refresh:
 	case Hold:
 		next.Direction = sendonly
@@ -103,9 +107,13 @@ func (c *call) move() {
 	}
 	c.dialog.cseq++
 	req := c.dialog.request(sip.INVITE, c.dialog.cseq, branch(), c.link)
+	if err := c.proof.sign(req); err != nil {
+		c.fail(err)
+		return
+	}
 	req.AppendHeader(sip.NewHeader("Content-Type", "application/sdp"))
 	req.SetBody(body)
-	c.change = &change{request: req, offered: next, move: step.Move, began: time.Now()}
+	c.change = &change{request: req, offered: next, move: move, began: time.Now()}
 	c.insist([]byte(req.String()), false)
 }
 
@@ -133,12 +141,18 @@ func (c *call) changed(res *sip.Response, at time.Time) {
 	made := *c.change
 	c.change = nil
 	c.hush()
-	c.result.Changes = append(c.result.Changes, Change{made.move, res.StatusCode, at.Sub(made.began)})
-	defer c.rehearse()
 	if !res.IsSuccess() {
 		// RFC 3261, section 17.1.1.3: same branch.
 		b, _ := made.request.Via().Params.Get("branch")
 		c.write([]byte(c.dialog.request(sip.ACK, made.request.CSeq().SeqNo, b, c.link).String()))
+		if c.meets(res) {
+			c.ask(made.move)
+			return
+		}
+	}
+	c.result.Changes = append(c.result.Changes, Change{made.move, res.StatusCode, at.Sub(made.began)})
+	defer c.rehearse()
+	if !res.IsSuccess() {
 		c.fail(fmt.Errorf("%w: re-INVITE to %v was answered %d %s", ErrStatus, made.move, res.StatusCode, res.Reason))
 		return
 	}

@@ -59,28 +59,7 @@ func (c *crew) open(ctx context.Context) error {
 	for i := range c.members {
 		c.members[i] = &member{n: i}
 	}
-	// The first one alone: what is wrong with the server is wrong with all.
-	if err := c.enlist(ctx, c.members[0]); err != nil {
-		return err
-	}
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	places := make(chan struct{}, together)
-	var all sync.WaitGroup
-	for _, m := range c.members[1:] {
-		places <- struct{}{}
-		all.Go(func() { // ends with the connection's attempt
-			defer func() { <-places }()
-			if ctx.Err() != nil {
-				return
-			}
-			if err := c.enlist(ctx, m); err != nil {
-				cancel(err)
-			}
-		})
-	}
-	all.Wait()
-	return context.Cause(ctx)
+	return inParallel(ctx, n, func(ctx context.Context, i int) error { return c.enlist(ctx, c.members[i]) })
 }
 
 // enlist connects a member, and registers it if asked.
@@ -108,7 +87,8 @@ func user(n int) string { return fmt.Sprintf("bench%05d", n) }
 
 func (c *crew) connect(ctx context.Context, n int) (*bench.Caller, error) {
 	cfg := c.config
-	cfg.User = c.accountOf(n).User
+	cfg.Account = c.accountOf(n)
+	cfg.User = cfg.Account.User
 	return bench.NewCaller(ctx, cfg, c.target)
 }
 

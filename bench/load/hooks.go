@@ -28,7 +28,7 @@ func (c Config) hooks() ([]Hooks, error) {
 	hooks := slices.Clone(c.Hooks)
 	if c.Wire { // first, as it is what may be refused
 		ports := []uint16{c.Target.Port}
-		if c.Answerer != nil {
+		if c.Answerer != nil && c.Called == nil {
 			ports = append(ports, c.Answerer.Local.Port())
 		}
 		hooks = append(hooks, witness(c.Sealed[0] && c.Sealed[1], ports...))

@@ -22,6 +22,7 @@ type Config struct {
 	Target   bench.Target
 	Caller   bench.Config  // what all callers have in common; port 0
 	Answerer *bench.Config // nil: the server answers by itself, and gives the audio back
+	Called   *Called       // the answerers register at the server, and do not listen; nil: one listens
 	Number   string        // dialled numbers begin with it; without an answerer it is the number
 
 	Account func(n int) bench.Account // of the n-th caller, to register with; may be nil
@@ -52,7 +53,8 @@ type run struct {
 	gauges  [2]bench.Gauges // by Party; Clip differs
 	studios [2]*bench.Studio
 	crew    *crew
-	answers *bench.Answerer
+	answers []*bench.Answerer
+	desk    desk
 	book    book
 	cast    *cast
 	tally   *tally
@@ -146,18 +148,13 @@ func (r *run) measure() {
 
 // open listens and connects.
 func (r *run) open(ctx context.Context) error {
-	if a := r.cfg.Answerer; a != nil {
-		cfg := *a
-		cfg.Studio, cfg.Ledger, cfg.Watch = r.studios[bench.Answering], r.ledger, (*answering)(r.tally)
-		var err error
-		if r.answers, err = bench.NewAnswerer(cfg, r.book.find); err != nil {
-			return err
-		}
+	if err := r.openAnswerers(ctx); err != nil {
+		return err
 	}
 	cfg := r.cfg.Caller
 	cfg.Studio, cfg.Ledger, cfg.Watch = r.studios[bench.Calling], r.ledger, r.tally
 	r.crew = &crew{scenario: r.s, config: cfg, target: r.cfg.Target, account: r.cfg.Account}
-	r.cast = newCast(r.s, r.cfg.Number, r.answers == nil)
+	r.cast = newCast(r.s, r.cfg.Number, r.cfg.Answerer == nil)
 	if err := r.crew.open(ctx); err != nil {
 		r.close()
 		return err
@@ -167,9 +164,7 @@ func (r *run) open(ctx context.Context) error {
 
 func (r *run) close() {
 	r.crew.close()
-	if r.answers != nil {
-		r.answers.Close()
-	}
+	r.dismiss()
 }
 
 // Work is begun until a little before the end, so that the last calls are calls
@@ -223,10 +218,16 @@ func (r *run) begin(ctx context.Context, n int, due time.Duration) {
 
 // place places a call.
 func (r *run) place(ctx context.Context, plan bench.Plan, level int) {
+	seat, seated := r.desk.take(&plan)
 	r.book.add(plan)
 	r.tally.started(plan, level)
 	r.calling.Go(func() { // ends with the call
+		defer r.desk.free(seat)
 		defer r.book.remove(plan)
+		if !seated {
+			r.tally.Ended(bench.Result{Plan: plan, Over: time.Now(), Err: errSeats})
+			return
+		}
 		if err := r.crew.place(ctx, plan); err != nil {
 			r.tally.Ended(bench.Result{Plan: plan, Over: time.Now(), Err: err})
 		}
@@ -244,7 +245,7 @@ func (r *run) storm(ctx context.Context, n int, name string, register bool) {
 
 // settle lets the answerer finish what the callers have finished.
 func (r *run) settle(ctx context.Context) {
-	if r.answers == nil {
+	if len(r.answers) == 0 {
 		return
 	}
 	patience := 2 * time.Second
@@ -254,7 +255,7 @@ func (r *run) settle(ctx context.Context) {
 	if ctx.Err() != nil {
 		patience = time.Second
 	}
-	for end := time.Now().Add(patience); time.Now().Before(end) && r.answers.Figures().Calls > 0; {
+	for end := time.Now().Add(patience); time.Now().Before(end) && r.answering() > 0; {
 		time.Sleep(20 * time.Millisecond)
 	}
 }

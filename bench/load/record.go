@@ -150,8 +150,8 @@ func (r *run) wire(party bench.Party) (sum bench.Wire) {
 	if party == bench.Calling {
 		return r.crew.wire()
 	}
-	if r.answers != nil {
-		sum = r.answers.Wire()
+	for _, a := range r.answers {
+		sum = sum.Plus(a.Wire())
 	}
 	return sum
 }
@@ -265,7 +265,7 @@ func (w *watcher) whereLost(m stream.Counts) string {
 // byes compares when connections were cut with when the other end had its BYE.
 func (t *tally) byes(rec *bench.Record, stopped bool) map[fault]int {
 	wrong := map[fault]int{}
-	if len(t.cut) == 0 || t.run.answers == nil {
+	if len(t.cut) == 0 || len(t.run.answers) == 0 {
 		return wrong
 	}
 	limit := t.run.s.ByeIn

@@ -145,7 +145,7 @@ func (f fault) sentence(n int) string {
 
 // room notes errors that are this machine's.
 func (t *tally) room(err error) {
-	for _, e := range []error{stream.ErrPort, syscall.EMFILE, syscall.ENFILE, syscall.EADDRNOTAVAIL, syscall.ENOBUFS} {
+	for _, e := range []error{errSeats, stream.ErrPort, syscall.EMFILE, syscall.ENFILE, syscall.EADDRNOTAVAIL, syscall.ENOBUFS} {
 		if errors.Is(err, e) {
 			t.short++
 			return

@@ -20,6 +20,7 @@ func (s *Stream) Rekey(protect, unprotect *srtp.Context) {
 func (s *Stream) Pause(yes bool) {
 	s.worker.mu.Lock()
 	s.paused = yes
+	s.cfg.Own.pause(yes)
 	s.worker.mu.Unlock()
 }
 

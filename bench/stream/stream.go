@@ -93,8 +93,8 @@ func (s *Stream) Halt() {
 	s.worker.mu.Unlock()
 }
 
-// Settled tells whether both ends have sent all they had to, and the last packet
-// has arrived at either. Without trails it is always so.
+// Settled tells whether both ends have sent all they had to or are paused, and
+// the last packet has arrived at either. Without trails it is always so.
 func (s *Stream) Settled() bool { return s.cfg.Own.settled() && s.cfg.Other.settled() }
 
 // Counts are those so far.

@@ -16,6 +16,7 @@ type Trail struct {
 	ring     [trailLength]atomic.Uint64
 	sent     atomic.Uint64
 	finished atomic.Bool   // all that was planned was sent
+	paused   atomic.Bool   // nothing is sent for now
 	heard    atomic.Uint64 // behind the newest packet that arrived at the other end, which writes it
 }
 
@@ -41,6 +42,13 @@ func (t *Trail) finish() {
 	}
 }
 
+// pause says that nothing is sent for now, or takes that back.
+func (t *Trail) pause(yes bool) {
+	if t != nil {
+		t.paused.Store(yes)
+	}
+}
+
 // hear notes how far the other end has heard.
 func (t *Trail) hear(end uint64) {
 	if t != nil {
@@ -51,7 +59,7 @@ func (t *Trail) hear(end uint64) {
 // settled tells whether all has been sent and nothing of it is under way, as
 // far as is known.
 func (t *Trail) settled() bool {
-	return t == nil || t.finished.Load() && t.heard.Load() >= t.sent.Load()
+	return t == nil || (t.finished.Load() || t.paused.Load()) && t.heard.Load() >= t.sent.Load()
 }
 
 // compare tells whether the same packet went on the wire at the other end

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -24,8 +25,15 @@ import (
 type runCmd struct {
 	Scenario string `arg:"" help:"A scenario's name (see the subcommand scenarios), or a file of your own."`
 
-	ends     `embed:""`
-	Answer   string         `placeholder:"URL" help:"Where the server finds the answerer: tls://ADDR:PORT, tcp:// or udp://. Without it the server must answer by itself and give the audio back."`
+	ends   `embed:""`
+	Answer string `placeholder:"URL" help:"Where the server finds the answerer: tls://ADDR:PORT, tcp:// or udp://. Without it the server must answer by itself and give the audio back."`
+
+	AnswerUser     string         `placeholder:"NAME" help:"Instead of --answer: the answerers register at the server with this account, counted up from one to the next, and are called there."`
+	AnswerPassword bench.Password `placeholder:"TEXT" env:"CALLSEAL_BENCH_ANSWER_PASSWORD" help:"Password of their accounts; default: --password."`
+	AnswerNumber   string         `placeholder:"DIGITS" help:"What is dialled to reach the first of them, counted up likewise; default: its user name."`
+	AnswerFrom     netip.AddrPort `placeholder:"ADDR:PORT" help:"Local address they register from; default: --from."`
+	Answerers      int            `default:"10" help:"How many of them there are; each takes one call at a time."`
+
 	User     string         `placeholder:"NAME" help:"Account to register with, where the scenario does; digits count up from caller to caller."`
 	Password bench.Password `placeholder:"TEXT" env:"CALLSEAL_BENCH_PASSWORD" help:"Password of all accounts; better in the environment as CALLSEAL_BENCH_PASSWORD."`
 	Register bool           `help:"Let the callers register before they call, whatever the scenario says."`
@@ -107,6 +115,9 @@ func (c runCmd) config(ctx context.Context) (load.Config, error) {
 		cfg.Answerer = &answerer
 		cfg.Sealed[bench.Answering] = answerer.Proto == bench.TLS && !c.PlainAnswer
 	}
+	if err := c.called(&cfg); err != nil {
+		return cfg, err
+	}
 	if c.User != "" {
 		cfg.Account = func(n int) bench.Account { return bench.Account{User: countUp(c.User, n), Password: c.Password} }
 	}
@@ -116,6 +127,32 @@ func (c runCmd) config(ctx context.Context) (load.Config, error) {
 		cfg.Cost = sampler.Sample
 	}
 	return cfg, err
+}
+
+// called makes the answerers such that register, where that is asked for.
+func (c runCmd) called(cfg *load.Config) error {
+	switch {
+	case c.AnswerUser == "":
+		return nil
+	case c.Answer != "":
+		return fmt.Errorf("--answer and --answer-user: %w: give one of them", bench.ErrTarget)
+	case c.Answerers < 1:
+		return fmt.Errorf("--answerers: %w: at least one", bench.ErrTarget)
+	}
+	answerer := cfg.Caller
+	answerer.Suites = suites(c.PlainAnswer)
+	if c.AnswerFrom.IsValid() {
+		answerer.Local = netip.AddrPortFrom(c.AnswerFrom.Addr(), 0)
+	}
+	cfg.Answerer = &answerer
+	cfg.Sealed[bench.Answering] = cfg.Target.Proto == bench.TLS && !c.PlainAnswer
+	password, number := cmp.Or(c.AnswerPassword, c.Password), cmp.Or(c.AnswerNumber, c.AnswerUser)
+	cfg.Called = &load.Called{
+		Count:   c.Answerers,
+		Account: func(n int) bench.Account { return bench.Account{User: countUp(c.AnswerUser, n), Password: password} },
+		Number:  func(n int) string { return countUp(number, n) },
+	}
+	return nil
 }
 
 // loadScenario reads a file where the name is one's path, else an embedded

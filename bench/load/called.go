@@ -1,0 +1,135 @@
+package load
+
+import (
+	"context"
+	"errors"
+	"sync"
+
+	"callseal/bench"
+)
+
+// Called are answerers that register at the server like phones and are called
+// there, each with one call at a time: a registered phone is called by its
+// number, so two calls to it could not be told apart.
+type Called struct {
+	Count   int
+	Account func(n int) bench.Account // of the n-th one
+	Number  func(n int) string        // that the callers dial to reach it
+}
+
+// errSeats is that more calls are due than there are registered answerers.
+var errSeats = errors.New("no registered answerer was free: there must be more of them")
+
+// desk knows which registered answerers are free. The zero desk has none to
+// give away, and needs none.
+type desk struct {
+	called *Called
+
+	mu   sync.Mutex
+	idle []int // the one that has been so for longest first
+}
+
+// noSeat is where calls need no registered answerer.
+const noSeat = -1
+
+// take gives the plan an answerer; false when all are busy.
+func (d *desk) take(p *bench.Plan) (seat int, ok bool) {
+	if d.called == nil {
+		return noSeat, true
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if len(d.idle) == 0 {
+		return noSeat, false
+	}
+	seat, d.idle = d.idle[0], d.idle[1:]
+	p.Number = d.called.Number(seat)
+	return seat, true
+}
+
+func (d *desk) free(seat int) {
+	if seat == noSeat {
+		return
+	}
+	d.mu.Lock()
+	d.idle = append(d.idle, seat)
+	d.mu.Unlock()
+}
+
+// openAnswerers lets the one answerer listen, or all register.
+func (r *run) openAnswerers(ctx context.Context) error {
+	if r.cfg.Answerer == nil {
+		return nil
+	}
+	cfg := *r.cfg.Answerer
+	cfg.Studio, cfg.Ledger, cfg.Watch = r.studios[bench.Answering], r.ledger, (*answering)(r.tally)
+	if r.cfg.Called == nil {
+		a, err := bench.NewAnswerer(cfg, r.book.find)
+		if err == nil {
+			r.answers = append(r.answers, a)
+		}
+		return err
+	}
+	r.desk.called = r.cfg.Called
+	r.answers = make([]*bench.Answerer, r.cfg.Called.Count)
+	err := inParallel(ctx, len(r.answers), func(ctx context.Context, n int) (err error) {
+		number := r.desk.called.Number(n)
+		r.answers[n], err = bench.NewRegistered(ctx, cfg, r.cfg.Target, r.desk.called.Account(n),
+			func(string) (bench.Plan, bool) { return r.book.find(number) })
+		return err
+	})
+	if err != nil {
+		r.dismiss()
+		return err
+	}
+	for n := range r.answers {
+		r.desk.free(n)
+	}
+	return nil
+}
+
+// dismiss closes the answerers that there are.
+func (r *run) dismiss() {
+	for _, a := range r.answers {
+		if a != nil {
+			a.Close()
+		}
+	}
+}
+
+// answering is how many calls are up at the answerers.
+func (r *run) answering() (calls int) {
+	for _, a := range r.answers {
+		calls += a.Figures().Calls
+	}
+	return calls
+}
+
+// inParallel does something n times, the first time alone: what is wrong with
+// the server is wrong with all. The error is the first one.
+func inParallel(ctx context.Context, n int, do func(ctx context.Context, i int) error) error {
+	if n == 0 {
+		return nil
+	}
+	if err := do(ctx, 0); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	places := make(chan struct{}, together)
+	var all sync.WaitGroup
+	for i := 1; i < n; i++ {
+		places <- struct{}{}
+		all.Go(func() { // ends with the attempt
+			defer func() { <-places }()
+			if ctx.Err() != nil {
+				return
+			}
+			if err := do(ctx, i); err != nil {
+				cancel(err)
+			}
+		})
+	}
+	all.Wait()
+	return context.Cause(ctx)
+}

@@ -93,7 +93,7 @@ func (w Way) partyURI(text string) string {
 	user, host, ok := strings.Cut(rest, "@")
 	user, _, _ = strings.Cut(user, ":")
 	number, _, _ := strings.Cut(user, ";")
-	if !ok || user == "" || isAddress(number) {
+	if !ok || user == "" || !isUser(user) || isAddress(number) {
 		return ""
 	}
 	uri := scheme + ":" + withoutAddresses(user) + "@" + w.Host
@@ -102,12 +102,18 @@ func (w Way) partyURI(text string) string {
 	for param := range strings.SplitSeq(params, ";") {
 		name, value, _ := strings.Cut(param, "=")
 		for _, known := range uriParams {
-			if strings.EqualFold(strings.TrimSpace(name), known) && !isAddress(value) {
+			if strings.EqualFold(name, known) && (value == "" || isToken(value)) {
 				uri += ";" + withoutAddresses(param)
 			}
 		}
 	}
 	return uri
+}
+
+// isUser is RFC 3261's grammar (section 25.1) without comma, slash and
+// question mark.
+func isUser(text string) bool {
+	return strings.Trim(strings.ToLower(text), "abcdefghijklmnopqrstuvwxyz0123456789-_.!~*'()%&=+$;") == ""
 }
 
 func isAddress(text string) bool {

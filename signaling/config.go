@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"callseal/sdp"
+	"callseal/signaling/dialog"
 	"callseal/signaling/transport"
 	"callseal/signaling/trunk"
 )
@@ -49,6 +50,7 @@ type Limits struct {
 	Calls    int           // calls at once; default 4000
 	Ring     time.Duration // INVITE to answer; default 180 s
 	Duration time.Duration // answer to BYE; default 12 h: an agent's shift
+	Session  time.Duration // session interval that legs are asked for (RFC 4028); 0 asks for none
 }
 
 // The defaults of Limits.
@@ -56,6 +58,8 @@ const (
 	DefaultCalls    = 4000
 	DefaultRing     = 180 * time.Second
 	DefaultDuration = 12 * time.Hour
+	DefaultSession  = 30 * time.Minute // RFC 4028 section 4 recommends it
+	MinSession      = dialog.MinSession
 )
 
 func (l Limits) withDefaults() Limits {

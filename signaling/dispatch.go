@@ -142,11 +142,11 @@ func (s *Server) Ack(req *sip.Request, _ *transport.Flow) {
 	}
 }
 
-// Cancel ends a call that has no answer yet.
+// Cancel ends a call that has no answer yet, or withdraws an offer inside one.
 func (s *Server) Cancel(tx *transport.ServerTx, cancel *sip.Request) {
 	req := tx.Request()
 	if c := s.find(req.CallID().Value(), req.To().Params.GetOr("tag", "")); c != nil {
-		c.Cancel(cancel)
+		c.Cancel(tx, cancel)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"regexp"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -399,7 +400,6 @@ func TestRefusals(t *testing.T) {
 		{"no route", off, "", offer, "SIP/2.0 503 SBC has no route for dialer1"},
 		{"unknown source", stranger, "", offer, "SIP/2.0 403 SBC does not know this address"},
 		{"plain offer where SRTP is required", sealed, "", offer, "SIP/2.0 488 dialer1 offered no SRTP but it is required"},
-		{"no SDP", nil, "", "", "SIP/2.0 488 dialer1 sent no SDP"},
 		{"audio by IPv6 only", nil, "", strings.Replace(offer, "IN IP4 127.0.11.1\nt=", "IN IP6 ::1\nt=", 1), "SIP/2.0 488 dialer1 wants audio by another IP version"},
 		{"call limit", full, "", offer, "SIP/2.0 503 SBC call limit reached"},
 		{"carrier unreachable", nobody, "", offer, "SIP/2.0 503 "},
@@ -474,8 +474,10 @@ func TestAPanicEndsOneCall(t *testing.T) {
 	got := f.dialer.want("SIP/2.0 503 SBC internal fault")
 	f.dialer.send(f.inDialog("ACK", 102, 2, got))
 	f.faulty.Store(false)
-	if n := f.Calls(); n != 1 {
-		t.Errorf("%d calls, want the first one", n)
+	for end := time.Now().Add(5 * time.Second); f.Calls() != 1; runtime.Gosched() { // the answer leaves before the call is forgotten
+		if time.Now().After(end) {
+			t.Fatalf("%d calls, want the first one", f.Calls())
+		}
 	}
 	f.dialer.send(f.inDialog("BYE", 103, 1, ok))
 	f.carrier.answer(f.carrier.want("BYE "), "200 OK", "", "", "")

@@ -130,6 +130,7 @@ func rawDefaults() rawConfig {
 			Ring:                  signaling.DefaultRing,
 			Duration:              signaling.DefaultDuration,
 			Silence:               media.DefaultSilence,
+			Session:               signaling.DefaultSession,
 			ConnectionsPerAddress: transport.DefaultPerAddress,
 			Connections:           transport.DefaultTotal,
 		},
@@ -179,6 +180,9 @@ func (l *loader) limits() {
 		l.span("limits.silence", r.Silence, time.Second, time.Hour)
 	}
 	l.cfg.Media.Silence = r.Silence
+	if r.Session != 0 {
+		l.span("limits.session", r.Session, signaling.MinSession, 24*time.Hour)
+	}
 	if r.ConnectionsPerAddress < 1 {
 		l.fail("limits.connections_per_address", fault{strconv.Itoa(r.ConnectionsPerAddress) + " lets nobody in", "write at least 1"})
 	}
@@ -186,7 +190,7 @@ func (l *loader) limits() {
 		l.fail("limits.connections", fault{fmt.Sprintf("%d is less than connections_per_address (%d)", r.Connections, r.ConnectionsPerAddress),
 			"write the connections of all addresses together"})
 	}
-	l.cfg.Signaling.Limits = signaling.Limits{Calls: r.Calls, Ring: r.Ring, Duration: r.Duration}
+	l.cfg.Signaling.Limits = signaling.Limits{Calls: r.Calls, Ring: r.Ring, Duration: r.Duration, Session: r.Session}
 	l.cfg.Signaling.Transport = transport.Limits{PerAddress: r.ConnectionsPerAddress, Total: r.Connections}
 }
 

@@ -69,6 +69,7 @@ type rawLimits struct {
 	Ring                  time.Duration `yaml:"ring"`
 	Duration              time.Duration `yaml:"duration"`
 	Silence               time.Duration `yaml:"silence"`
+	Session               time.Duration `yaml:"session"`
 	ConnectionsPerAddress int           `yaml:"connections_per_address"`
 	Connections           int           `yaml:"connections"`
 }

@@ -19,7 +19,9 @@ func (c *Call) act(a action) {
 	case opRefuse:
 		c.refuse(a.code, a.phrase)
 	case opResend:
-		c.respond(c.ok)
+		if c.reliable.final == nil {
+			c.respond(c.ok)
+		}
 	case opCancel:
 		c.outB.Cancel(c.way(&c.b).Cross(header.Ending, c.reason)...)
 	case opAbandon:
@@ -30,26 +32,62 @@ func (c *Call) act(a action) {
 		c.bye(a.side, a.tag)
 	case opAnswerBye:
 		_ = c.byeIn.Respond(c.answer(c.byeIn.Request(), 200, "OK")) // its client repeats or gives up
+	case opAsk:
+		c.ask(a.side, a.ref)
+	case opCancelAsk:
+		c.asked.tx.Cancel()
+	case opAnswerOffer:
+		c.answerOffer(a.ref)
+	case opRefuseOffer:
+		c.refuseOffer(a.ref, a.code, a.phrase)
+	case opRelayRefusal:
+		c.relayRefusal(a.ref, a.code)
+	case opRepeat:
+		c.repeat2xx(a.side)
 	case opStart:
-		c.start(a.timer, a.delay)
+		c.start(clock{a.timer, a.side}, a.delay)
 	case opStop:
-		if t, ok := c.timers[a.timer]; ok {
-			t.Stop()
-			delete(c.timers, a.timer)
-		}
+		c.stop(clock{a.timer, a.side})
 	case opCloseMedia:
 		c.closeMedia()
 	case opFinish:
 	}
 }
 
-func (c *Call) start(name timer, delay time.Duration) {
-	c.timers[name] = time.AfterFunc(delay, func() {
+// clock names a running timer; side is A where a timer has none.
+type clock struct {
+	timer timer
+	side  side
+}
+
+// start lets the machine know when a time has passed.
+func (c *Call) start(name clock, delay time.Duration) {
+	c.after(name, delay, func() {
+		c.summary.timeout(name.timer, c.machine.state)
+		c.feed(event{kind: evTimer, timer: name.timer, side: name.side})
+	})
+}
+
+// after runs f in the call's goroutine when a time has passed, unless the clock
+// is stopped or started anew before.
+func (c *Call) after(name clock, delay time.Duration, f func()) {
+	c.stop(name)
+	var t *time.Timer
+	t = time.AfterFunc(delay, func() {
 		c.box.put(func() {
-			c.summary.timeout(name, c.machine.state)
-			c.feed(event{kind: evTimer, timer: name})
+			if c.timers[name] == t {
+				f()
+			}
 		})
 	})
+	c.timers[name] = t
+}
+
+func (c *Call) stop(name clock) {
+	if t, ok := c.timers[name]; ok {
+		t.Stop()
+		delete(c.timers, name)
+	}
 }
 
 // relay sends A what B just said: code and phrase, the headers that cross,
@@ -59,20 +97,49 @@ func (c *Call) relay() {
 	if c.from == nil || c.from.StatusCode >= 300 {
 		res := c.answer(invite, c.failure.code, c.failure.phrase)
 		c.crossing(res)
-		c.respond(res)
+		c.tell(res)
 		return
 	}
 	res := c.answer(invite, c.from.StatusCode, header.Foreign(c.from.Reason))
 	c.crossing(res)
-	res.AppendHeader(&sip.ContactHeader{Address: contactFor(invite.Recipient, c.a.flow.Contact(invite.Recipient.User))})
-	res.AppendHeader(sip.NewHeader("Allow", Allow))
-	if known, ok := c.negotiation.answers[c.from.To().Params.GetOr("tag", "")]; ok && c.sdpUsable {
-		setSDP(res, known.body)
+	c.dress(res, &c.a, invite)
+	if body := c.describe(res); body != nil {
+		setSDP(res, body)
 	}
-	if res.StatusCode >= 200 {
+	if res.IsSuccess() {
 		c.ok = res
+		t := dialog.AnswerTimer(invite, c.house.Session, c.timer[sideA])
+		c.timerAnswer(res, t)
+		c.arm(sideA, t)
 	}
-	c.respond(res)
+	c.tell(res)
+}
+
+// describe gives the SDP for a response to A's INVITE: the answer, or our offer
+// in a 2xx where A made none. nil is none.
+func (c *Call) describe(res *sip.Response) []byte {
+	switch {
+	case !c.sdpUsable:
+		return nil
+	case !c.negotiation.isLate():
+		return c.negotiation.answer(c.negotiation.first)
+	case !res.IsSuccess():
+		return nil // RFC 3261 section 13.2.1: an offer only in a reliable response
+	}
+	o, err := c.negotiation.refresh(sideA, false)
+	if err != nil {
+		c.house.Log.Error("cannot write an offer", "call", c.id, "leg", c.a.party.Name, "error", err)
+		return nil // the ACK will bring no answer, which ends the call
+	}
+	c.lateOffer = o
+	return o.body
+}
+
+// dress adds what a response that makes or refreshes a dialog says of us.
+func (c *Call) dress(res *sip.Response, l *leg, req *sip.Request) {
+	res.AppendHeader(&sip.ContactHeader{Address: contactFor(req.Recipient, l.flow.Contact(req.Recipient.User))})
+	res.AppendHeader(sip.NewHeader("Allow", Allow))
+	res.AppendHeader(sip.NewHeader("Supported", Supported))
 }
 
 // contactFor makes our Contact sips: where the INVITE was for a sips: URI (RFC
@@ -87,10 +154,14 @@ func contactFor(asked, contact sip.Uri) sip.Uri {
 
 // crossing adds what crosses of B's response.
 func (c *Call) crossing(res *sip.Response) {
-	if c.from == nil {
-		return
+	if c.from != nil {
+		c.cross(res, c.from, &c.a)
 	}
-	for _, h := range c.way(&c.a).Cross(header.Answer, c.from.Headers()) {
+}
+
+// cross adds what crosses of one leg's response to that of the other, to.
+func (c *Call) cross(res, told *sip.Response, to *leg) {
+	for _, h := range c.way(to).Cross(header.Answer, told.Headers()) {
 		res.AppendHeader(h)
 	}
 }
@@ -98,7 +169,7 @@ func (c *Call) crossing(res *sip.Response) {
 // refuse is a final answer in our own words.
 func (c *Call) refuse(code int, phrase string) {
 	c.summary.told(code)
-	c.respond(c.answer(c.inA.Request(), code, header.Phrase(phrase)))
+	c.tell(c.answer(c.inA.Request(), code, header.Phrase(phrase)))
 }
 
 // answer starts a response to a request of either leg.
@@ -113,13 +184,6 @@ func (c *Call) answer(req *sip.Request, code int, phrase string) *sip.Response {
 func (c *Call) respond(res *sip.Response) {
 	if err := c.inA.Respond(res); err != nil {
 		c.house.Log.Debug("response not sent", "call", c.id, "leg", c.a.party.Name, "code", res.StatusCode, "error", err)
-	}
-}
-
-// ack acknowledges B's 2xx of this tag.
-func (c *Call) ack(tag string) {
-	if d, ok := c.b.dialogs[tag]; ok {
-		c.house.Endpoint.SendAck(d.Ack(), c.b.hop(d))
 	}
 }
 
@@ -161,13 +225,13 @@ func (c *Call) find(s side, tag string) (*leg, *dialog.Dialog) {
 }
 
 // send sends an in-dialog request.
-func (c *Call) send(l *leg, d *dialog.Dialog, req *sip.Request, each func(transport.Result)) {
+func (c *Call) send(l *leg, d *dialog.Dialog, req *sip.Request, each func(transport.Result)) *transport.ClientTx {
 	if each == nil {
 		each = func(transport.Result) {}
 	}
 	user := ""
 	req.AppendHeader(sip.NewHeader("User-Agent", c.house.UserAgent))
-	c.house.Endpoint.Send(context.Background(), transport.Outgoing{
+	return c.house.Endpoint.Send(context.Background(), transport.Outgoing{
 		Request: req,
 		Hop:     l.hop(d),
 		Prepare: func(req *sip.Request, f *transport.Flow) {
@@ -187,61 +251,6 @@ func (c *Call) closeMedia() {
 	c.stats = c.session.Close()
 	c.session = nil
 	c.summary.media(c.negotiation)
-}
-
-// inDialog takes a request that carries our tag.
-func (c *Call) inDialog(tx *transport.ServerTx) {
-	req := tx.Request()
-	s, d := c.dialogOf(req)
-	// Tags and Call-ID say whose request it is, not the address: carriers send
-	// BYEs from machines that they never named, and one that is refused is a
-	// call billed on. The door has to be that of the leg's role, though: nobody
-	// on another listener can have learned the tags in an honest way.
-	if d == nil || tx.Flow().Role() != c.leg(s).party.Role {
-		_ = tx.Respond(c.answer(req, 481, "Call/Transaction Does Not Exist"))
-		return
-	}
-	if err := d.Accept(req); err != nil {
-		_ = tx.Respond(c.answer(req, 500, "CSeq out of order")) // RFC 3261 section 12.2.2
-		return
-	}
-	switch req.Method {
-	case sip.BYE:
-		c.hungUp(s, tx)
-	case sip.OPTIONS:
-		res := c.answer(req, 200, "OK")
-		res.AppendHeader(sip.NewHeader("Allow", Allow))
-		_ = tx.Respond(res)
-	case sip.INVITE: // the session stays as it is (RFC 3261 section 14.2)
-		_ = tx.Respond(c.answer(req, 488, "SBC does not change sessions yet"))
-	default:
-		res := c.answer(req, 405, "Method Not Allowed")
-		res.AppendHeader(sip.NewHeader("Allow", Allow))
-		_ = tx.Respond(res)
-	}
-}
-
-// dialogOf finds the side and the dialog that a request belongs to.
-func (c *Call) dialogOf(req *sip.Request) (side, *dialog.Dialog) {
-	remote := req.From().Params.GetOr("tag", "")
-	if req.CallID().Value() == c.a.callID && req.To().Params.GetOr("tag", "") == c.a.tag {
-		return sideA, c.a.dialogs[remote]
-	}
-	return sideB, c.b.dialogs[remote]
-}
-
-// hungUp takes a BYE. One of a fork that lost is only answered.
-func (c *Call) hungUp(s side, tx *transport.ServerTx) {
-	ev := event{kind: evBye, side: s}
-	if s == sideB {
-		ev.tag = tx.Request().From().Params.GetOr("tag", "")
-	}
-	if l := c.leg(s); !c.machine.lost(ev) {
-		l.flow = tx.Flow()
-		c.summary.hungUp(l.party, tx.Request())
-	}
-	c.byeIn = tx
-	c.feed(ev)
 }
 
 func (c *Call) leg(s side) *leg {

@@ -26,7 +26,11 @@ func (c *Call) begin() {
 		return
 	}
 	c.a.dialogs[d.ID().Remote] = d
-	if err := c.negotiation.readOffer(invite.Body()); err != nil {
+	if dialog.TooSmall(invite) {
+		c.refuseWith(422, "Session Interval Too Small", minSE(dialog.MinSession))
+		return
+	}
+	if err := c.readOffer(invite); err != nil {
 		c.badOffer(err)
 		return
 	}
@@ -52,6 +56,19 @@ func (c *Call) begin() {
 	}
 }
 
+// readOffer takes A's offer, or makes one for B where A leaves that to us.
+func (c *Call) readOffer(invite *sip.Request) (err error) {
+	n := c.negotiation
+	if body := sdpBody(invite); len(body) > 0 {
+		if n.first, err = n.propose(sideA, body); err == nil {
+			n.agree(sideA, n.first.settled())
+		}
+		return err
+	}
+	n.first, err = n.late()
+	return err
+}
+
 // badOffer refuses what A offered.
 func (c *Call) badOffer(err error) {
 	phrase, cause, advice := fault(c.a.party, err)
@@ -72,6 +89,19 @@ func (c *Call) fail(code int, phrase string) {
 	c.machine.finish()
 }
 
+// refuseWith is fail with headers that say what would do.
+func (c *Call) refuseWith(code int, phrase string, headers ...sip.Header) {
+	c.summary.end(c.a.party.Name, phrase, originOf(c.a.party))
+	c.summary.outcome = Refused
+	c.summary.told(code)
+	res := c.answer(c.inA.Request(), code, phrase)
+	for _, h := range headers {
+		res.AppendHeader(h)
+	}
+	c.tell(res)
+	c.machine.finish()
+}
+
 func mediaPhrase(err error) string {
 	switch {
 	case errors.Is(err, media.ErrNoPorts):
@@ -84,7 +114,7 @@ func mediaPhrase(err error) string {
 
 // openMedia binds the ports of both legs and tells the relay where A is.
 func (c *Call) openMedia() error {
-	bindA, showA := c.house.MediaAddress(c.negotiation.stream.RTP.Addr().Is6())
+	bindA, showA := c.house.MediaAddress(c.speaks6())
 	host, _ := netip.ParseAddr(c.b.party.Trunk.Target.Host)
 	bindB, showB := c.house.MediaAddress(host.Is6() && !host.Is4In6())
 	session, err := c.house.Relay.Open(bindA, bindB)
@@ -101,14 +131,28 @@ func (c *Call) openMedia() error {
 	); err != nil {
 		return err
 	}
-	return c.setMedia(sideA, c.negotiation.remoteA())
+	if c.negotiation.isLate() {
+		return nil
+	}
+	return c.setMedia(sideA, c.negotiation.first.settled().remote())
+}
+
+// speaks6 tells whether A's audio is to go over IPv6: where it asks for that,
+// else where its signaling does.
+func (c *Call) speaks6() bool {
+	if !c.negotiation.isLate() {
+		return c.negotiation.first.stream.RTP.Addr().Is6()
+	}
+	remote := c.a.flow.Remote().Addr()
+	return remote.Is6() && !remote.Is4In6()
 }
 
 // buildInvite makes B's INVITE. What it carries of A is what header lets
 // cross and the two numbers; every identifier is our own.
 func (c *Call) buildInvite() (*sip.Request, error) {
-	body, err := c.negotiation.offerB()
-	if err != nil {
+	n := c.negotiation
+	var err error
+	if n.asked, err = n.offer(sideB, n.first.offer, n.first.stream, false); err != nil {
 		return nil, err
 	}
 	theirs := c.inA.Request()
@@ -133,12 +177,16 @@ func (c *Call) buildInvite() (*sip.Request, error) {
 	req.AppendHeader(&sip.CSeqHeader{SeqNo: 1, MethodName: sip.INVITE})
 	req.AppendHeader(sip.NewHeader("Allow", Allow))
 	req.AppendHeader(sip.NewHeader("User-Agent", c.house.UserAgent))
-	setSDP(req, body)
+	c.timerHeaders(req, sideB)
+	setSDP(req, n.asked.body)
 	return req, nil
 }
 
 // Allow lists the methods that callseal takes (RFC 3261 section 20.5).
-const Allow = "INVITE, ACK, CANCEL, BYE, OPTIONS"
+const Allow = "INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE"
+
+// Supported lists the extensions that callseal knows (RFC 3261 section 20.37).
+const Supported = "100rel, timer"
 
 func setSDP(msg sip.Message, body []byte) {
 	contentType := sip.ContentTypeHeader("application/sdp")
@@ -174,6 +222,19 @@ func (c *Call) callB() {
 	})
 }
 
+// retryB asks B anew after an answer that says what B wants otherwise: the same
+// INVITE but for what edit changes, with the next CSeq number (RFC 3261 section
+// 8.1.3.5).
+func (c *Call) retryB(edit func(*sip.Request)) {
+	c.inviteB.CSeq().SeqNo++
+	edit(c.inviteB)
+	clear(c.b.dialogs)
+	clear(c.negotiation.forks)
+	c.fork = ""
+	c.cancelB() // frees what the last one holds
+	c.callB()
+}
+
 // straggler takes what comes of B's INVITE when the call is over, from the
 // lane, which owns B's dialogs from the moment the mailbox is closed. A fork
 // that answers now is ACKed and ended too, or it would wait, and be billed, for
@@ -193,7 +254,7 @@ func (c *Call) straggler(r transport.Result) {
 		return
 	}
 	l := &leg{party: c.b.party, flow: r.Flow} // the call's own is being written down
-	c.house.Endpoint.SendAck(d.Ack(), l.hop(d))
+	c.house.Endpoint.SendAck(d.Ack(c.inviteB.CSeq().SeqNo), l.hop(d))
 	if !known {
 		c.send(l, d, d.Request(sip.BYE), nil)
 	}
@@ -209,6 +270,16 @@ func (c *Call) result(r transport.Result) {
 		return
 	}
 	res := r.Response
+	if res.StatusCode == 422 && c.machine.state == calling && c.least[sideB] == 0 { // RFC 4028 section 7.3
+		c.least[sideB] = dialog.MinSE(res)
+		c.retryB(func(req *sip.Request) {
+			req.RemoveHeader("Session-Expires")
+			req.RemoveHeader("Min-SE")
+			req.RemoveHeader("Supported")
+			c.timerHeaders(req, sideB)
+		})
+		return
+	}
 	c.from = res
 	switch {
 	case res.IsProvisional():
@@ -240,11 +311,15 @@ func (c *Call) noAnswer(err error) {
 
 func (c *Call) provisional(res *sip.Response) {
 	tag := c.early(res)
+	reliable := dialog.IsReliable(res)
+	if reliable && !c.prack(tag, res) {
+		return
+	}
 	ev := event{kind: evProvisional, tag: tag, code: res.StatusCode}
 	c.sdpUsable = false
 	if res.StatusCode > 100 && c.machine.state == calling { // later there is no session to connect, or another answer in it
 		c.summary.ringing()
-		c.sdpUsable = c.keeps(tag) && len(sdpBody(res)) > 0 && c.connect(tag, res) == ""
+		c.sdpUsable = c.keeps(tag) && len(sdpBody(res)) > 0 && c.connect(tag, res, reliable) == ""
 	}
 	c.feed(ev)
 }
@@ -253,9 +328,10 @@ func (c *Call) success(res *sip.Response) {
 	tag := c.early(res)
 	ev := event{kind: evSuccess, tag: tag}
 	if c.machine.state == calling {
-		if ev.fault = c.connect(tag, res); ev.fault != "" {
+		if ev.fault = c.connect(tag, res, true); ev.fault != "" {
 			c.summary.end(c.b.party.Name, ev.fault, originOf(c.b.party))
 		} else {
+			c.arm(sideB, dialog.TakeTimer(res))
 			c.summary.answered()
 			c.session.Answered()
 			c.summary.media(c.negotiation)
@@ -295,12 +371,13 @@ func (c *Call) early(res *sip.Response) string {
 
 // connect takes the SDP of a response of B into the relay. It gives the
 // phrase of what is wrong with it, or "".
-func (c *Call) connect(tag string, res *sip.Response) string {
-	answer, err := c.negotiation.readAnswer(tag, sdpBody(res))
+func (c *Call) connect(tag string, res *sip.Response, final bool) string {
+	answer, err := c.negotiation.fork(tag, sdpBody(res), final)
 	if err == nil {
-		err = c.setMedia(sideB, answer.remote)
+		err = c.setMedia(sideB, answer.remote())
 	}
 	if err == nil {
+		c.fork = tag
 		return ""
 	}
 	phrase, cause, advice := fault(c.b.party, err)

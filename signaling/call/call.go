@@ -33,9 +33,12 @@ type House struct {
 	// MediaAddress is where the relay binds for a leg, and what SDP says of it.
 	MediaAddress func(v6 bool) (bind, advertise netip.Addr)
 	Ring, Length time.Duration
-	UserAgent    string
-	Log          *slog.Logger
-	Metrics      *Metrics
+	// Session is the session interval that a leg is asked for (RFC 4028); 0 asks
+	// for none.
+	Session   time.Duration
+	UserAgent string
+	Log       *slog.Logger
+	Metrics   *Metrics
 	// Forget is called once, by the call's goroutine, when the call is over.
 	Forget func(*Call)
 }
@@ -62,7 +65,18 @@ type Call struct {
 	negotiation *negotiation
 	session     Session
 	stats       media.Stats // the session's last
-	timers      map[timer]*time.Timer
+	timers      map[clock]*time.Timer
+
+	reliable    reliable
+	fork        string           // B's To tag whose session is connected
+	lateOffer   *offering        // ours to A, whose INVITE had none; answered by its ACK
+	requests    map[int]*request // offers inside the call, by the machine's ref
+	lastRef     int
+	asked       *inquiry // our own offer inside the call
+	unconfirmed [2]*unconfirmed
+	timer       [2]dialog.Timer
+	least       [2]time.Duration // the shortest session interval that a leg takes, where it said so
+	renew       [2]bool          // the next offer to a leg brings a new key of ours
 
 	from      *sip.Response // B's response that opRelay sends on
 	sdpUsable bool          // whether the SDP that came with it may be passed on, rewritten
@@ -84,12 +98,13 @@ type rejection struct {
 // Run.
 func New(house *House, tx *transport.ServerTx, from Party, to *trunk.Trunk) *Call {
 	c := &Call{
-		house:   house,
-		id:      token(8),
-		box:     newMailbox(),
-		inA:     tx,
-		timers:  make(map[timer]*time.Timer),
-		machine: machine{limits: limits{ring: house.Ring, length: house.Length}},
+		house:    house,
+		id:       token(8),
+		box:      newMailbox(),
+		inA:      tx,
+		timers:   make(map[clock]*time.Timer),
+		requests: make(map[int]*request),
+		machine:  machine{limits: limits{ring: house.Ring, length: house.Length}},
 	}
 	c.a = leg{party: from, callID: tx.Request().CallID().Value(), tag: token(16), flow: tx.Flow(), dialogs: make(map[string]*dialog.Dialog)}
 	c.b = leg{party: TrunkParty(to), callID: token(16), tag: token(16), dialogs: make(map[string]*dialog.Dialog)}
@@ -202,9 +217,13 @@ func (c *Call) feed(ev event) {
 // The methods below are called by others: they only put what happened into
 // the mailbox.
 
-// Cancel is A's CANCEL, already answered.
-func (c *Call) Cancel(cancel *sip.Request) {
+// Cancel is the CANCEL of an INVITE of ours to answer, already answered itself.
+func (c *Call) Cancel(tx *transport.ServerTx, cancel *sip.Request) {
 	c.box.put(func() {
+		if tx != c.inA {
+			c.withdraw(tx)
+			return
+		}
 		if c.machine.state == calling {
 			c.summary.cancelled(c.a.party, "CANCEL"+reasonOf(cancel))
 			c.reason = cancel.GetHeaders("reason")
@@ -213,12 +232,14 @@ func (c *Call) Cancel(cancel *sip.Request) {
 	})
 }
 
-// Ack is the ACK of A's 200.
+// Ack is the ACK of a 2xx of ours.
 func (c *Call) Ack(req *sip.Request) {
 	c.box.put(func() {
-		if s, d := c.dialogOf(req); s == sideA && d != nil {
-			c.feed(event{kind: evAck})
+		s, d := c.dialogOf(req)
+		if d == nil || c.confirmed(s, req) || s == sideB {
+			return
 		}
+		c.acked(req)
 	})
 }
 

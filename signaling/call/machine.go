@@ -72,6 +72,12 @@ const (
 	ackTimer                     // A's ACK is lost (64*T1)
 	cancelTimer                  // B does not end the INVITE that we cancelled (64*T1)
 	lengthTimer                  // the call is as long as a call may be
+	glareTimer                   // an offer of ours was met by a 491
+	repeatTimer                  // the 200 to a re-INVITE of a side goes out again
+	confirmTimer                 // the ACK of that is lost (64*T1)
+	prackTimer                   // a reliable response to A goes out again
+	refreshTimer                 // a leg's session is to be refreshed
+	expireTimer                  // a leg's session has not been refreshed
 )
 
 // kind says what happened.
@@ -87,7 +93,12 @@ const (
 	evBye                     // BYE on side
 	evByeDone                 // our BYE on side was answered, or never will be
 	evTimer
-	evEnd // the server wants the call to end
+	evEnd       // the server wants the call to end
+	evOffer     // an offer inside the call came from side
+	evAsked     // our offer inside the call had its final answer from side
+	evWithdrawn // the INVITE of an offer inside the call was cancelled
+	evConfirmed // ACK of a re-INVITE's 200 from side
+	evOwed      // side has to be offered what the other leg has now
 )
 
 // event is one thing that happened to the call; only the fields of its kind
@@ -97,26 +108,37 @@ type event struct {
 	side  side
 	tag   string // the remote tag, where side or kind means B
 	code  int    // evProvisional, evRejected: what A may be told
-	fault string // evSuccess, evEnd: why the call cannot go on, as a phrase
+	fault string // evSuccess, evEnd, evAsked: why the call cannot go on, as a phrase
 	timer timer
+
+	ask     question // evOffer, evWithdrawn
+	dead    bool     // evAsked: the remote knows nothing of the call any more
+	changed bool     // evAsked, evConfirmed: the answer says something that the other leg has to know of
+	luck    float64  // evAsked: random, in [0, 1)
 }
 
 // op says what is to be done.
 type op uint8
 
 const (
-	opRelay      op = iota // send A the response of B that came with the event
-	opRefuse               // answer A's INVITE with code and phrase
-	opResend               // send A the 200 again
-	opCancel               // CANCEL B's INVITE
-	opAbandon              // give up B's INVITE transaction
-	opAck                  // ACK B's 2xx of tag
-	opBye                  // BYE on side (to tag where side is B)
-	opAnswerBye            // 200 to the BYE that came on side
-	opStart                // start timer after delay
-	opStop                 // stop timer
-	opCloseMedia           // no audio any more
-	opFinish               // the call is over: forget it
+	opRelay        op = iota // send A the response of B that came with the event
+	opRefuse                 // answer A's INVITE with code and phrase
+	opResend                 // send A the 200 again
+	opCancel                 // CANCEL B's INVITE
+	opAbandon                // give up B's INVITE transaction
+	opAck                    // ACK B's 2xx of tag
+	opBye                    // BYE on side (to tag where side is B)
+	opAnswerBye              // 200 to the BYE that came on side
+	opStart                  // start timer after delay
+	opStop                   // stop timer
+	opAsk                    // offer side what the other leg offered, or has (ref 0)
+	opCancelAsk              // CANCEL that offer
+	opAnswerOffer            // answer the offer ref of side
+	opRefuseOffer            // refuse the offer ref with code and phrase
+	opRelayRefusal           // refuse the offer ref in the words of who was asked
+	opRepeat                 // send side the 200 to its re-INVITE again
+	opCloseMedia             // no audio any more
+	opFinish                 // the call is over: forget it
 )
 
 // action is one thing to do; only the fields of its op are set.
@@ -126,6 +148,7 @@ type action struct {
 	tag    string
 	code   int
 	phrase string
+	ref    int
 	timer  timer
 	delay  time.Duration
 }
@@ -154,6 +177,11 @@ type machine struct {
 	interval time.Duration   // until the 200 goes out again
 	byes     int             // our BYEs that have no answer yet
 
+	exchange exchange         // the offer inside the call that is being passed on
+	owed     [2]bool          // sides that have to be offered what the other leg has
+	unacked  [2]bool          // sides whose re-INVITE was answered 2xx and has no ACK yet
+	repeat   [2]time.Duration // until that 2xx goes out again
+
 	actions []action
 }
 
@@ -166,6 +194,15 @@ func (m *machine) start() []action {
 // the next call.
 func (m *machine) handle(ev event) []action {
 	m.actions = m.actions[:0]
+	m.inState(ev)
+	return m.actions
+}
+
+func (m *machine) inState(ev event) {
+	talking := (m.state == calling || m.state == answering || m.state == up) && !m.owedBye
+	if talking && m.exchanging(ev) {
+		return
+	}
 	switch m.state {
 	case calling:
 		m.whenCalling(ev)
@@ -178,7 +215,6 @@ func (m *machine) handle(ev event) []action {
 	case closing, done:
 		m.whenClosing(ev)
 	}
-	return m.actions
 }
 
 func (m *machine) do(a action) { m.actions = append(m.actions, a) }
@@ -207,7 +243,7 @@ func (m *machine) whenCalling(ev event) {
 		}
 	case evEnd:
 		m.giveUp(503, ev.fault)
-	case evAck, evByeDone:
+	case evAck, evByeDone, evOffer, evAsked, evWithdrawn, evConfirmed, evOwed:
 	}
 }
 
@@ -235,6 +271,7 @@ func (m *machine) answered(ev event) {
 // 9.1), and does not send an INVITE that still waits for its connection.
 func (m *machine) giveUp(code int, phrase string) {
 	m.state = cancelling
+	m.settle()
 	m.do(action{op: opStop, timer: ringTimer})
 	m.do(action{op: opRefuse, code: code, phrase: phrase})
 	m.do(action{op: opCloseMedia})
@@ -259,7 +296,9 @@ func (m *machine) whenCancelling(ev event) {
 			m.do(action{op: opAbandon})
 			m.finish()
 		}
-	case evProvisional, evCancel, evLost, evAck, evByeDone, evEnd:
+	case evOffer:
+		m.refuseOffer(ev.ask.ref, 487, "Request Terminated")
+	case evProvisional, evCancel, evLost, evAck, evByeDone, evEnd, evAsked, evWithdrawn, evConfirmed, evOwed:
 	}
 }
 
@@ -280,6 +319,7 @@ func (m *machine) whenAnswering(ev event) {
 		switch {
 		case ev.side == sideB:
 			m.owedBye = true // RFC 3261 section 15: no BYE to A before its ACK
+			m.settle()
 		case m.owedBye: // B is ended already, and A has just ended itself
 			m.hangUp()
 		default:
@@ -288,12 +328,15 @@ func (m *machine) whenAnswering(ev event) {
 	case evEnd:
 		if !m.owedBye {
 			m.owedBye = true
+			m.settle()
 			m.do(action{op: opCloseMedia})
 			m.bye(sideB)
 		}
 	case evByeDone:
 		m.byes--
-	case evProvisional, evRejected, evCancel, evLost:
+	case evOffer: // A is on its way out
+		m.refuseOffer(ev.ask.ref, 481, "Call/Transaction Does Not Exist")
+	case evProvisional, evRejected, evCancel, evLost, evAsked, evWithdrawn, evConfirmed, evOwed:
 	}
 }
 
@@ -309,7 +352,7 @@ func (m *machine) answeringTimer(t timer) {
 			return
 		}
 		m.hangUp(sideA, sideB)
-	case ringTimer, cancelTimer, lengthTimer:
+	case ringTimer, cancelTimer, lengthTimer, glareTimer, repeatTimer, confirmTimer, prackTimer, refreshTimer, expireTimer:
 	}
 }
 
@@ -323,6 +366,7 @@ func (m *machine) confirm() {
 	}
 	m.state = up
 	m.do(action{op: opStart, timer: lengthTimer, delay: m.limits.length})
+	m.proceed()
 }
 
 func (m *machine) whenUp(ev event) {
@@ -342,7 +386,7 @@ func (m *machine) whenUp(ev event) {
 		m.hangUp(sideA, sideB)
 	case evByeDone: // another fork's
 		m.byes--
-	case evProvisional, evRejected, evCancel, evLost, evAck:
+	case evProvisional, evRejected, evCancel, evLost, evAck, evOffer, evAsked, evWithdrawn, evConfirmed, evOwed:
 	}
 }
 
@@ -368,6 +412,7 @@ func (m *machine) lost(ev event) bool { return ev.side == sideB && ev.tag != m.w
 // hangUp sends the BYEs and waits for their answers.
 func (m *machine) hangUp(sides ...side) {
 	m.state = closing
+	m.settle()
 	m.do(action{op: opStop, timer: retransmitTimer})
 	m.do(action{op: opStop, timer: ackTimer})
 	m.do(action{op: opStop, timer: lengthTimer})
@@ -396,12 +441,15 @@ func (m *machine) whenClosing(ev event) {
 		if m.byes == 0 && m.state == closing {
 			m.finish()
 		}
-	case evProvisional, evRejected, evCancel, evLost, evAck, evTimer, evEnd:
+	case evOffer:
+		m.refuseOffer(ev.ask.ref, 481, "Call/Transaction Does Not Exist")
+	case evProvisional, evRejected, evCancel, evLost, evAck, evTimer, evEnd, evAsked, evWithdrawn, evConfirmed, evOwed:
 	}
 }
 
 func (m *machine) finish() {
 	m.state = done
+	m.settle()
 	m.do(action{op: opStop, timer: ringTimer})
 	m.do(action{op: opCloseMedia})
 	m.do(action{op: opFinish})

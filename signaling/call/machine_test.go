@@ -75,6 +75,9 @@ func TestLadders(t *testing.T) {
 
 func parseEvent(t *testing.T, word string) event {
 	t.Helper()
+	if ev, ok := parseExchange(t, word); ok {
+		return ev
+	}
 	word, tag, _ := strings.Cut(word, "/")
 	events := map[string]event{
 		"200": {kind: evSuccess}, "200!": {kind: evSuccess, fault: "x answered without SRTP"}, "fail": {kind: evRejected},
@@ -127,6 +130,8 @@ func audible(actions []action) string {
 			out = append(out, word)
 		case opAnswerBye:
 			out = append(out, "200-BYE-"+a.side.String())
+		case opAsk, opCancelAsk, opAnswerOffer, opRefuseOffer, opRelayRefusal, opRepeat:
+			out = append(out, audibleExchange(a))
 		case opStart, opStop, opCloseMedia, opFinish:
 		}
 	}
@@ -138,12 +143,15 @@ func audible(actions []action) string {
 type world struct {
 	t       *rapid.T
 	m       machine
-	running map[timer]bool
+	running map[clock]bool
 	finals  int             // final answers to A's INVITE
 	ok      bool            // the final answer was a 200
 	owedAck map[string]bool // 2xx that wait for an ACK
 	byesOut map[side]int    // our BYEs without an answer
 	ended   map[string]bool // dialogs that got or sent a BYE: "A", "B/tag"
+	offers  map[int]bool    // offers inside the call that have no final answer
+	asked   [2]bool         // our offers that have none
+	lastRef int
 	answers map[string]bool // tags that sent a 2xx
 	open    bool            // media
 	over    bool
@@ -193,14 +201,24 @@ func (w *world) note(ev event, a action) {
 		}
 		w.ended[key] = true
 	case opStart:
-		w.running[a.timer] = true
+		w.running[clock{a.timer, a.side}] = true
 	case opStop:
-		delete(w.running, a.timer)
+		delete(w.running, clock{a.timer, a.side})
 	case opCloseMedia:
 		w.open = false
 	case opFinish:
 		w.over = true
-	case opResend, opCancel, opAbandon, opAnswerBye:
+	case opAsk:
+		if w.asked[a.side] {
+			w.t.Fatalf("%v is asked twice at once", a.side)
+		}
+		w.asked[a.side] = true
+	case opAnswerOffer, opRefuseOffer, opRelayRefusal:
+		if !w.offers[a.ref] {
+			w.t.Fatalf("offer %d is answered twice", a.ref)
+		}
+		delete(w.offers, a.ref)
+	case opResend, opCancel, opAbandon, opAnswerBye, opCancelAsk, opRepeat:
 	}
 }
 
@@ -210,14 +228,14 @@ func (w *world) note(ev event, a action) {
 func TestEveryCallEndsClean(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		w := &world{
-			t: t, m: machine{limits: limits{ring: time.Minute, length: time.Hour}}, running: map[timer]bool{}, owedAck: map[string]bool{},
-			byesOut: map[side]int{}, ended: map[string]bool{}, answers: map[string]bool{}, open: true,
+			t: t, m: machine{limits: limits{ring: time.Minute, length: time.Hour}}, running: map[clock]bool{}, owedAck: map[string]bool{},
+			offers: map[int]bool{}, byesOut: map[side]int{}, ended: map[string]bool{}, answers: map[string]bool{}, open: true,
 		}
 		for _, a := range w.m.start() {
 			w.note(event{}, a)
 		}
 		final := false
-		for range rapid.IntRange(0, 25).Draw(t, "events") {
+		for range rapid.IntRange(0, 40).Draw(t, "events") {
 			if ev, ok := w.draw(&final); ok && w.m.state != done {
 				w.feed(ev)
 			}
@@ -229,7 +247,7 @@ func TestEveryCallEndsClean(t *testing.T) {
 // draw picks an event that can happen now.
 func (w *world) draw(final *bool) (event, bool) {
 	tag := rapid.SampledFrom([]string{"x", "y"}).Draw(w.t, "tag")
-	switch k := rapid.SampledFrom([]kind{evProvisional, evSuccess, evRejected, evCancel, evLost, evAck, evBye, evByeDone, evTimer, evEnd}).Draw(w.t, "kind"); k {
+	switch k := rapid.SampledFrom([]kind{evProvisional, evSuccess, evRejected, evCancel, evLost, evAck, evBye, evByeDone, evTimer, evEnd, evOffer, evOffer, evAsked, evAsked, evWithdrawn, evConfirmed, evOwed}).Draw(w.t, "kind"); k {
 	case evProvisional:
 		return event{kind: k, tag: tag, code: rapid.SampledFrom([]int{100, 180, 183}).Draw(w.t, "code")}, !*final
 	case evSuccess:
@@ -257,8 +275,15 @@ func (w *world) draw(final *bool) (event, bool) {
 		w.byesOut[s]--
 		return event{kind: k, side: s}, true
 	case evTimer:
-		timer := rapid.SampledFrom([]timer{ringTimer, retransmitTimer, ackTimer, cancelTimer, lengthTimer}).Draw(w.t, "timer")
-		return event{kind: k, timer: timer}, w.running[timer]
+		c := clock{
+			rapid.SampledFrom([]timer{ringTimer, retransmitTimer, ackTimer, cancelTimer, lengthTimer, glareTimer, repeatTimer, confirmTimer}).Draw(w.t, "timer"),
+			rapid.SampledFrom([]side{sideA, sideB}).Draw(w.t, "side"),
+		}
+		ran := w.running[c]
+		delete(w.running, c)
+		return event{kind: k, timer: c.timer, side: c.side}, ran
+	case evOffer, evAsked, evWithdrawn, evConfirmed, evOwed:
+		return w.drawExchange(k)
 	default:
 		return event{kind: k, fault: "SBC is shutting down"}, true
 	}
@@ -280,8 +305,8 @@ func (w *world) settle() {
 			w.feed(event{kind: evByeDone, side: sideB})
 		default:
 			for _, timer := range []timer{cancelTimer, ackTimer, ringTimer, lengthTimer} {
-				if w.running[timer] {
-					delete(w.running, timer)
+				if c := (clock{timer: timer}); w.running[c] {
+					delete(w.running, c)
 					w.feed(event{kind: evTimer, timer: timer})
 					break
 				}
@@ -295,6 +320,10 @@ func (w *world) settle() {
 		w.t.Fatalf("A's INVITE got %d final answers", w.finals)
 	case w.open:
 		w.t.Fatal("media are left open")
+	case len(w.offers) > 0:
+		w.t.Fatalf("offers inside the call are left without an answer: %v", w.offers)
+	case len(w.running) > 0:
+		w.t.Fatalf("clocks are left running: %v", w.running)
 	case w.ok && !w.ended["A"]:
 		w.t.Fatal("A's dialog is left open")
 	}

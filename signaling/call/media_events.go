@@ -42,7 +42,10 @@ func (c *Call) mediaEvent(e media.Event) {
 	case media.EventSilent:
 		c.silent(l, e.After)
 	case media.EventLifetime:
-		c.house.Log.Info("an SRTP key is near the end of its life", "call", c.id, "leg", l.party.Name)
+		c.house.Log.Info("an SRTP key is near the end of its life: a new one is offered", "call", c.id, "leg", l.party.Name)
+		s := sideOf(e.Side)
+		c.renew[s] = true
+		c.feed(event{kind: evOwed, side: s})
 	}
 }
 

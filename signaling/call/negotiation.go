@@ -1,6 +1,7 @@
 package call
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -11,65 +12,123 @@ import (
 	"callseal/sdp"
 )
 
-// negotiation is the offer and the answer of a call as its two legs see them:
-// A's offer becomes ours to B, B's answer becomes ours to A, and no key
-// crosses. Pure but for the randomness that it is given.
+// negotiation is what the two legs of a call have agreed on: an offer of one
+// remote becomes ours to the other, that one's answer becomes ours to the
+// first, and no key crosses. Both legs are alike: either may offer anew. Pure
+// but for the randomness that it is given.
 type negotiation struct {
-	a, b   Party
+	ends   [2]end
 	random io.Reader
 
-	offer  *sdp.Description // A's
-	stream sdp.Stream       // the audio stream in it
-	aLocal sdp.Local        // our end of each leg
-	bLocal sdp.Local
-	aKey   *sdp.Crypto  // our key on leg A; nil on a plain leg
-	bKeys  []sdp.Crypto // our keys offered on leg B
-	bSent  *sdp.Crypto  // the one of them that B chose
-
-	answers map[string]answer // by B's To tag
-	last    []byte            // the answer that A saw last
+	first *proposal         // the offer that the call began with
+	asked *offering         // ours to B that goes with it
+	forks map[string]agreed // what each To tag of B answered to that
 }
 
-// answer is what A is told because of one dialog of B.
-type answer struct {
-	theirs *sdp.Description
+// end is one leg's session as it is in force.
+type end struct {
+	party    Party
+	local    sdp.Local
+	said     *sdp.Description // what the remote described last; nil before it has
+	stream   sdp.Stream       // the audio stream in it
+	crossing string           // what the other leg was told of it
+	key      *sdp.Crypto      // ours to send with; nil where the leg is plain
+	layout   sdp.Layout
+	told     []byte // the description of ours that the remote has
+}
+
+// proposal is a remote's offer, until it is answered.
+type proposal struct {
+	from   side
+	offer  *sdp.Description
+	stream sdp.Stream
+	key    *sdp.Crypto // ours to answer with; nil where the leg is plain
+}
+
+// offering is an offer of ours, until it is answered.
+type offering struct {
+	to     side
+	keys   []sdp.Crypto
+	layout sdp.Layout
 	body   []byte
-	remote media.Remote
-	secure bool
-	sent   *sdp.Crypto // our key that B chose; nil on a plain leg
 }
 
-// errNoSDP is a message that had to carry a session description.
-var errNoSDP = errors.New("no SDP")
+// agreed is what one leg's remote and we settled on.
+type agreed struct {
+	said   *sdp.Description
+	stream sdp.Stream
+	key    *sdp.Crypto
+	layout sdp.Layout
+	final  bool // of a fork: this is its answer, what comes later only repeats it
+}
+
+// What can be wrong with a message that had to carry a session description.
+var (
+	errNoSDP    = errors.New("no SDP")
+	errNotReady = errors.New("the other leg has described nothing yet")
+)
 
 func newNegotiation(a, b Party, random io.Reader) *negotiation {
-	return &negotiation{a: a, b: b, random: random, answers: make(map[string]answer)}
+	return &negotiation{ends: [2]end{{party: a}, {party: b}}, random: random, forks: make(map[string]agreed)}
 }
 
-// readOffer takes A's offer.
-func (n *negotiation) readOffer(body []byte) error {
+// propose takes an offer of a remote. Nothing changes before it is answered.
+func (n *negotiation) propose(from side, body []byte) (*proposal, error) {
 	if len(body) == 0 {
-		return errNoSDP
+		return nil, errNoSDP
 	}
 	offer, err := sdp.Parse(body)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	stream, err := sdp.ReadOffer(offer, n.a.Mode, n.a.Suites)
+	e := &n.ends[from]
+	stream, err := e.readOffer(offer)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	n.offer, n.stream = offer, stream
-	if !stream.Secure {
-		return nil
+	p := &proposal{from: from, offer: offer, stream: stream}
+	switch {
+	case !stream.Secure:
+	case e.key != nil && e.key.Suite == stream.Crypto.Suite:
+		key := e.key.As(stream.Crypto)
+		p.key = &key
+	default:
+		key, err := sdp.NewAnswerKey(stream.Crypto, n.random)
+		if err != nil {
+			return nil, err
+		}
+		p.key = &key
 	}
-	key, err := sdp.NewAnswerKey(stream.Crypto, n.random)
-	if err != nil {
-		return err
-	}
-	n.aKey = &key
-	return nil
+	return p, n.check(p)
 }
+
+// readOffer reads an offer, the suite in force before all others.
+func (e *end) readOffer(offer *sdp.Description) (sdp.Stream, error) {
+	if e.key != nil {
+		if stream, err := sdp.ReadOffer(offer, e.party.Mode, []sdp.Suite{e.key.Suite}); err == nil && stream.Secure {
+			return stream, nil
+		}
+	}
+	return sdp.ReadOffer(offer, e.party.Mode, e.party.Suites)
+}
+
+// lateOffer are the codecs that B is offered where A leaves the offer to us
+// (an INVITE without SDP): what every telephone network takes.
+const lateOffer = "v=0\r\no=- 0 0 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\nm=audio 9 RTP/AVP 0 8 101\r\nc=IN IP4 192.0.2.1\r\n" +
+	"a=rtpmap:0 PCMU/8000\r\na=rtpmap:8 PCMA/8000\r\na=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\n"
+
+// late is a proposal in the place of the one that A did not make.
+func (n *negotiation) late() (*proposal, error) {
+	offer, err := sdp.Parse([]byte(lateOffer))
+	if err != nil {
+		return nil, err
+	}
+	stream, err := sdp.ReadOffer(offer, sdp.Off, nil)
+	return &proposal{from: sideA, offer: offer, stream: stream}, err
+}
+
+// isLate tells whether A has still to hear our offer.
+func (n *negotiation) isLate() bool { return n.ends[sideA].said == nil }
 
 // locate says where our ends of the legs are, once ports are known.
 func (n *negotiation) locate(a, b endpoint) error {
@@ -77,8 +136,8 @@ func (n *negotiation) locate(a, b endpoint) error {
 	if _, err := io.ReadFull(n.random, ids); err != nil {
 		return err
 	}
-	n.aLocal = a.local(ids[:8])
-	n.bLocal = b.local(ids[8:])
+	n.ends[sideA].local = a.local(ids[:8])
+	n.ends[sideB].local = b.local(ids[8:])
 	return nil
 }
 
@@ -98,83 +157,137 @@ func (e endpoint) local(id []byte) sdp.Local {
 	return sdp.Local{Addr: e.addr, RTP: e.rtp, RTCP: e.rtcp, Origin: sdp.Origin{ID: n >> 2, Version: 1}}
 }
 
-// offerB writes the offer for B, each crypto line with a key of its own.
-func (n *negotiation) offerB() ([]byte, error) {
-	if n.b.Mode != sdp.Off {
-		keys, err := sdp.NewOfferKeys(n.b.Suites, n.random)
-		if err != nil {
-			return nil, err
-		}
-		n.bKeys = keys
+// tell writes a description of ours for this leg. Where it differs from the
+// one that the remote has, its version grows (RFC 3264 section 8).
+func (e *end) tell(write func(sdp.Local) *sdp.Description) *sdp.Description {
+	d := write(e.local)
+	if e.told != nil && !bytes.Equal(d.Bytes(), e.told) {
+		e.local.Origin.Version++
+		d = write(e.local)
 	}
-	return sdp.WriteOffer(n.offer, n.stream, n.bLocal, n.b.Mode, n.bKeys).Bytes(), nil
+	e.told = d.Bytes()
+	return d
 }
 
-// readAnswer takes the session description of a response of B with this To
-// tag and writes ours to A. A response without one repeats what its tag said
-// before; a tag that has said nothing is errNoSDP.
-func (n *negotiation) readAnswer(tag string, body []byte) (answer, error) {
+// offer writes an offer for one leg out of what the other's remote described:
+// with fresh keys where the leg has none yet or renew says so, else with the
+// one in force alone (RFC 4568 section 7.1.4).
+func (n *negotiation) offer(to side, said *sdp.Description, stream sdp.Stream, renew bool) (*offering, error) {
+	e := &n.ends[to]
+	o := &offering{to: to}
+	var err error
+	switch {
+	case e.key != nil && !renew:
+		o.keys = []sdp.Crypto{*e.key}
+	case e.key != nil:
+		o.keys, err = sdp.NewOfferKeys([]sdp.Suite{e.key.Suite}, n.random)
+	case e.said == nil && e.party.Mode != sdp.Off:
+		o.keys, err = sdp.NewOfferKeys(e.party.Suites, n.random)
+	}
+	if err != nil {
+		return nil, err
+	}
+	d := e.tell(func(local sdp.Local) *sdp.Description {
+		return sdp.WriteOffer(said, stream, local, e.party.Mode, o.keys).Within(e.layout)
+	})
+	o.layout, o.body = e.layout, d.Bytes()
+	if e.said == nil {
+		o.layout = sdp.LayoutOf(d, 0)
+	}
+	return o, nil
+}
+
+// refresh is an offer to one leg of what it has already. ErrNotReady where the
+// other leg has described nothing yet.
+func (n *negotiation) refresh(to side, renew bool) (*offering, error) {
+	from := &n.ends[to.other()]
+	if from.said == nil {
+		return nil, errNotReady
+	}
+	return n.offer(to, from.said, from.stream, renew)
+}
+
+// read takes the answer to an offer of ours. Nothing changes yet.
+func (n *negotiation) read(o *offering, body []byte) (agreed, error) {
 	if len(body) == 0 {
-		known, ok := n.answers[tag]
-		if !ok {
-			return answer{}, errNoSDP
-		}
-		return n.take(tag, known), nil
+		return agreed{}, errNoSDP
 	}
-	theirs, err := sdp.Parse(body)
+	said, err := sdp.Parse(body)
 	if err != nil {
-		return answer{}, err
+		return agreed{}, err
 	}
-	stream, err := sdp.ReadAnswer(theirs, n.b.Mode, n.bKeys)
-	if err != nil {
-		return answer{}, err
+	a := agreed{said: said, layout: o.layout}
+	if a.stream, err = sdp.ReadAnswer(said, n.ends[o.to].party.Mode, o.keys); err != nil {
+		return agreed{}, err
 	}
-	remote := media.Remote{RTP: stream.RTP, RTCP: stream.RTCP, Mux: stream.Mux, Hold: stream.Held, Mute: mute(stream.Direction), ReceiveLife: stream.Crypto.Lifetime}
-	ours := answer{theirs: theirs, remote: remote, secure: stream.Secure}
-	if stream.Secure {
-		if ours.sent, err = n.chosen(stream.Crypto.Tag); err != nil {
-			return answer{}, err
-		}
-		ours.remote.Receive, ours.remote.Send = srtpKey(&stream.Crypto), srtpKey(ours.sent)
+	if !a.stream.Secure {
+		return a, nil
 	}
-	return n.take(tag, ours), nil
-}
-
-// take makes the answer of a tag the one in force. It is written anew: A may
-// have seen another fork's since.
-func (n *negotiation) take(tag string, ours answer) answer {
-	ours.body = n.writeAnswer(ours.theirs)
-	n.bSent = ours.sent
-	n.answers[tag] = ours
-	return ours
-}
-
-// writeAnswer makes the answer for A; where it differs from what A saw last,
-// its version grows (RFC 3264 section 8).
-func (n *negotiation) writeAnswer(theirs *sdp.Description) []byte {
-	body := sdp.WriteAnswer(n.offer, n.stream, theirs, n.aLocal, n.aKey).Bytes()
-	if n.last != nil && string(body) != string(n.last) {
-		n.aLocal.Origin.Version++
-		body = sdp.WriteAnswer(n.offer, n.stream, theirs, n.aLocal, n.aKey).Bytes()
-	}
-	n.last = body
-	return body
-}
-
-func (n *negotiation) chosen(tag string) (*sdp.Crypto, error) {
-	for i := range n.bKeys {
-		if n.bKeys[i].Tag == tag {
-			return &n.bKeys[i], nil
+	for i := range o.keys {
+		if o.keys[i].Tag == a.stream.Crypto.Tag {
+			a.key = &o.keys[i]
+			return a, nil
 		}
 	}
-	return nil, fmt.Errorf("crypto tag %q: %w", tag, sdp.ErrTag)
+	return agreed{}, fmt.Errorf("crypto tag %q: %w", a.stream.Crypto.Tag, sdp.ErrTag)
 }
 
-// remoteA is leg A for the relay.
-func (n *negotiation) remoteA() media.Remote {
-	r := media.Remote{RTP: n.stream.RTP, RTCP: n.stream.RTCP, Mux: n.stream.Mux, Hold: n.stream.Held, Mute: mute(n.stream.Direction), ReceiveLife: n.stream.Crypto.Lifetime}
-	if n.stream.Secure {
-		r.Receive, r.Send = srtpKey(&n.stream.Crypto), srtpKey(n.aKey)
+// agree puts what was settled with a remote in force.
+func (n *negotiation) agree(s side, a agreed) {
+	e := &n.ends[s]
+	e.said, e.stream, e.key, e.layout = a.said, a.stream, a.key, a.layout
+	e.crossing = sdp.Crossing(a.said, a.stream)
+}
+
+// fork takes what a To tag of B answers to the INVITE: in a response that is
+// not final or reliable it may still change. A response without SDP repeats what
+// its tag said before; a tag that has said nothing is errNoSDP.
+func (n *negotiation) fork(tag string, body []byte, final bool) (agreed, error) {
+	a, known := n.forks[tag]
+	switch {
+	case len(body) == 0 && !known:
+		return agreed{}, errNoSDP
+	case len(body) > 0 && !a.final:
+		var err error
+		if a, err = n.read(n.asked, body); err != nil {
+			return agreed{}, err
+		}
+		a.final = final
+		n.forks[tag] = a
+	}
+	n.agree(sideB, a)
+	return a, nil
+}
+
+// settled is what a proposal comes to once it is answered.
+func (p *proposal) settled() agreed {
+	return agreed{said: p.offer, stream: p.stream, key: p.key, layout: sdp.LayoutOf(p.offer, p.stream.Index)}
+}
+
+// answer writes the answer to a proposal out of what the other leg's remote
+// said last.
+func (n *negotiation) answer(p *proposal) []byte {
+	said := n.ends[p.from.other()].said
+	return n.ends[p.from].tell(func(local sdp.Local) *sdp.Description {
+		return sdp.WriteAnswer(p.offer, p.stream, said, local, p.key)
+	}).Bytes()
+}
+
+// isLocal tells whether a proposal changes nothing that the other leg has to
+// know of: an address, a key, or nothing at all. It can be answered at once.
+func (n *negotiation) isLocal(p *proposal) bool {
+	e, other := &n.ends[p.from], &n.ends[p.from.other()]
+	return e.said != nil && other.said != nil && sdp.Crossing(p.offer, p.stream) == e.crossing && p.stream.Covers(other.stream)
+}
+
+// remote is what the relay has to know of a leg.
+func (a agreed) remote() media.Remote {
+	r := media.Remote{
+		RTP: a.stream.RTP, RTCP: a.stream.RTCP, Mux: a.stream.Mux,
+		Hold: a.stream.Held, Mute: mute(a.stream.Direction), ReceiveLife: a.stream.Crypto.Lifetime,
+	}
+	if a.stream.Secure {
+		r.Receive, r.Send = srtpKey(&a.stream.Crypto), srtpKey(a.key)
 	}
 	return r
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"callseal/media"
 	"callseal/sdp"
 	"callseal/signaling/transport"
 )
@@ -27,19 +28,38 @@ func party(name string, mode sdp.Mode, suites ...sdp.Suite) Party {
 func negotiate(t *testing.T, a, b Party, offer string) (*negotiation, string) {
 	t.Helper()
 	n := newNegotiation(a, b, rand.Reader)
-	if err := n.readOffer([]byte(offer)); err != nil {
+	first, err := n.propose(sideA, []byte(offer))
+	if err != nil {
 		t.Fatal(err)
 	}
+	n.first = first
+	n.agree(sideA, first.settled())
 	us := netip.MustParseAddr("198.51.100.9")
 	if err := n.locate(endpoint{us, 20000, 20001}, endpoint{us, 20002, 20003}); err != nil {
 		t.Fatal(err)
 	}
-	body, err := n.offerB()
-	if err != nil {
+	if n.asked, err = n.offer(sideB, first.offer, first.stream, false); err != nil {
 		t.Fatal(err)
 	}
-	return n, string(body)
+	return n, string(n.asked.body)
 }
+
+// told is an answer of B, and what A is told of it.
+type told struct {
+	body   []byte
+	remote media.Remote
+}
+
+// answers takes an answer of a fork of B.
+func (n *negotiation) answers(tag string, body []byte) (told, error) {
+	a, err := n.fork(tag, body, false)
+	if err != nil {
+		return told{}, err
+	}
+	return told{n.answer(n.first), a.remote()}, nil
+}
+
+func (n *negotiation) remoteA() media.Remote { return n.first.settled().remote() }
 
 // inline gives the keys in a description.
 func inline(body string) []string {
@@ -61,7 +81,7 @@ func TestEachLegHasItsOwnKeys(t *testing.T) {
 	if got := len(inline(offered)); got != len(all) {
 		t.Fatalf("%d lines offered to B, want %d", got, len(all))
 	}
-	ours, err := n.readAnswer("tag", []byte(answer))
+	ours, err := n.answers("tag", []byte(answer))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -104,7 +124,7 @@ func TestModesOfTheTwoLegs(t *testing.T) {
 			if !strings.Contains(offered, " "+c.wantOffer+" ") {
 				t.Errorf("to B:\n%s", offered)
 			}
-			ours, err := n.readAnswer("x", []byte(c.answer))
+			ours, err := n.answers("x", []byte(c.answer))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -124,29 +144,29 @@ func TestModesOfTheTwoLegs(t *testing.T) {
 func TestAnswersByTag(t *testing.T) {
 	suite, _ := sdp.ParseSuite("AES_CM_128_HMAC_SHA1_80")
 	n, _ := negotiate(t, party("a", sdp.Off, suite), party("b", sdp.Off, suite), plainOffer)
-	if _, err := n.readAnswer("x", nil); !errors.Is(err, errNoSDP) {
+	if _, err := n.answers("x", nil); !errors.Is(err, errNoSDP) {
 		t.Errorf("a tag that said nothing: %v", err)
 	}
-	early, err := n.readAnswer("x", []byte(plainOffer))
+	early, err := n.answers("x", []byte(plainOffer))
 	if err != nil {
 		t.Fatal(err)
 	}
-	again, err := n.readAnswer("x", nil)
+	again, err := n.answers("x", nil)
 	if err != nil || string(again.body) != string(early.body) {
 		t.Errorf("the 200 without SDP does not repeat what the 183 said: %v", err)
 	}
-	same, _ := n.readAnswer("x", []byte(plainOffer))
+	same, _ := n.answers("x", []byte(plainOffer))
 	if string(same.body) != string(early.body) {
 		t.Error("an unchanged answer changes for A")
 	}
-	other, err := n.readAnswer("y", []byte(strings.Replace(plainOffer, "PCMU", "PCMA", 1)))
+	other, err := n.answers("y", []byte(strings.Replace(plainOffer, "PCMU", "PCMA", 1)))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if version(other.body) == version(early.body) {
 		t.Error("another answer under the same session version")
 	}
-	back, err := n.readAnswer("x", nil)
+	back, err := n.answers("x", nil)
 	if err != nil || version(back.body) == version(other.body) || version(back.body) == version(early.body) {
 		t.Errorf("the first answer again, after another, under version %s: %v", version(back.body), err)
 	}
@@ -177,7 +197,7 @@ func TestFaultsAreNamed(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			p := party("dialer1", c.mode, suite)
-			err := newNegotiation(p, p, rand.Reader).readOffer([]byte(c.offer))
+			_, err := newNegotiation(p, p, rand.Reader).propose(sideA, []byte(c.offer))
 			if err == nil {
 				t.Fatal("taken")
 			}

@@ -158,11 +158,11 @@ func reasonOf(req *sip.Request) string {
 // media notes the suites of both legs, unless B never said what it takes:
 // then no audio passed.
 func (s *Summary) media(n *negotiation) {
-	if len(n.answers) == 0 {
+	if n.ends[sideB].said == nil {
 		return
 	}
-	s.suites[sideA] = suiteName(n.aKey)
-	s.suites[sideB] = suiteName(n.bSent)
+	s.suites[sideA] = suiteName(n.ends[sideA].key)
+	s.suites[sideB] = suiteName(n.ends[sideB].key)
 }
 
 func suiteName(key *sdp.Crypto) string {

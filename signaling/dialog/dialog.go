@@ -27,12 +27,12 @@ type Dialog struct {
 
 	localSeq  uint32
 	remoteSeq uint32 // 0: none seen yet
-	// inviteSeq is the CSeq number of the INVITE that we sent last; its ACK
-	// carries the same (RFC 3261 section 13.2.2.4).
-	inviteSeq uint32
 
 	routes []sip.Uri
 	target sip.Uri
+
+	allow, supported []string // what the remote said that it can do; nil before it has
+	reliable         uint32   // RSeq of its last reliable provisional response (RFC 3262)
 }
 
 type party struct {
@@ -66,6 +66,7 @@ func Answering(invite *sip.Request, tag string) (*Dialog, error) {
 			d.routes = append(d.routes, *rr.Address.Clone())
 		}
 	}
+	d.Learn(invite)
 	return d, nil
 }
 
@@ -79,12 +80,11 @@ func Calling(invite *sip.Request, res *sip.Response) (*Dialog, error) {
 		return nil, fmt.Errorf("%d: %w", res.StatusCode, ErrNoTag)
 	}
 	d := &Dialog{
-		callID:    invite.CallID().Value(),
-		local:     partyOf(invite.From().DisplayName, invite.From().Address, invite.From().Params.GetOr("tag", "")),
-		remote:    partyOf(invite.To().DisplayName, invite.To().Address, tag),
-		localSeq:  invite.CSeq().SeqNo,
-		inviteSeq: invite.CSeq().SeqNo,
-		target:    *invite.Recipient.Clone(),
+		callID:   invite.CallID().Value(),
+		local:    partyOf(invite.From().DisplayName, invite.From().Address, invite.From().Params.GetOr("tag", "")),
+		remote:   partyOf(invite.To().DisplayName, invite.To().Address, tag),
+		localSeq: invite.CSeq().SeqNo,
+		target:   *invite.Recipient.Clone(),
 	}
 	d.Update(res)
 	return d, nil
@@ -103,6 +103,7 @@ func (d *Dialog) Update(res *sip.Response) {
 		}
 	}
 	d.Refresh(res.Contact())
+	d.Learn(res)
 }
 
 // Refresh takes over the Contact of a target refresh request or its 2xx (RFC
@@ -137,16 +138,13 @@ func (d *Dialog) Accept(req *sip.Request) error {
 // without Via, Contact and body.
 func (d *Dialog) Request(method sip.RequestMethod) *sip.Request {
 	d.localSeq++
-	if method == sip.INVITE {
-		d.inviteSeq = d.localSeq
-	}
 	return d.request(method, d.localSeq)
 }
 
-// Ack makes the ACK of the last INVITE's 2xx: a request of its own with the
-// INVITE's sequence number (RFC 3261 section 13.2.2.4).
-func (d *Dialog) Ack() *sip.Request {
-	return d.request(sip.ACK, d.inviteSeq)
+// Ack makes the ACK of a 2xx to the INVITE with this sequence number: a request
+// of its own that carries the same one (RFC 3261 section 13.2.2.4).
+func (d *Dialog) Ack(seq uint32) *sip.Request {
+	return d.request(sip.ACK, seq)
 }
 
 func (d *Dialog) request(method sip.RequestMethod, seq uint32) *sip.Request {

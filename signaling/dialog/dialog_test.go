@@ -139,7 +139,7 @@ func TestEachToTagIsADialog(t *testing.T) {
 		t.Error("two forks share an ID")
 	}
 	untagged := response(t, "", "<sip:b@127.0.0.9>")
-	if d, err := Calling(invite, untagged); err != nil || d.Ack().To().Params.Has("tag") {
+	if d, err := Calling(invite, untagged); err != nil || d.Ack(102).To().Params.Has("tag") {
 		t.Errorf("2xx without tag: %v, %v", d, err)
 	}
 	untagged.StatusCode = 180
@@ -154,12 +154,12 @@ func TestAckKeepsTheInviteNumber(t *testing.T) {
 		t.Fatal(err)
 	}
 	d.Request(sip.INFO)
-	if got := d.Ack().CSeq().Value(); got != "102 ACK" {
+	if got := d.Ack(102).CSeq().Value(); got != "102 ACK" {
 		t.Errorf("ACK of the first INVITE: %s", got)
 	}
 	re := d.Request(sip.INVITE)
-	if re.CSeq().SeqNo != 104 || d.Ack().CSeq().SeqNo != 104 {
-		t.Errorf("re-INVITE %d, its ACK %d, want 104", re.CSeq().SeqNo, d.Ack().CSeq().SeqNo)
+	if re.CSeq().SeqNo != 104 || d.Ack(re.CSeq().SeqNo).CSeq().SeqNo != 104 {
+		t.Errorf("re-INVITE %d, its ACK %d, want 104", re.CSeq().SeqNo, d.Ack(re.CSeq().SeqNo).CSeq().SeqNo)
 	}
 }
 

@@ -1,7 +1,7 @@
 // Package media relays RTP and RTCP between the two sides of a call.
 //
 // A Relay has a few workers. Each is one OS thread that sleeps in one epoll set and owns its sessions for life: their
-// sockets, keys, counters, everything. Other goroutines reach a session only through the worker's mailbox, so that
+// sockets, keys, counters, everything. While packets come it wakes up on a grid, for many of them at once. Other goroutines reach a session only through the worker's mailbox, so that
 // there is no lock, and no allocation, on the way of a packet.
 //
 // The way of a packet, by file: worker.go takes it from the system (backend_linux.go); forward.go leads it through the

@@ -26,6 +26,7 @@ const maxBinds = 128
 type Config struct {
 	Ports   PortRange        // RTP takes the even ports, RTCP the odd ones above them
 	Workers int              // OS threads that relay; 0 means one per processor
+	Grid    time.Duration    // a worker that is not behind wakes up at most once in this time; 0: for every packet
 	Rest    time.Duration    // a closed port rests before a new call gets it; 0 means 30 s
 	Silence time.Duration    // EventSilent comes when a remote was silent for so long; 0: never
 	Log     *slog.Logger     // required
@@ -80,6 +81,8 @@ func (r *Relay) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	addProcessors(+len(workers))
+	defer addProcessors(-len(workers))
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	failures := make(chan error, len(workers))
@@ -112,6 +115,16 @@ func (r *Relay) Run(ctx context.Context) error {
 	return <-failures // nil once it is empty
 }
 
+var processors sync.Mutex // guards the order of reading and setting GOMAXPROCS
+
+// addProcessors gives Go's scheduler so many more processors: a worker keeps one while it relays, even as it sleeps, and
+// the other goroutines shall have as many as before.
+func addProcessors(n int) {
+	processors.Lock()
+	runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + n)
+	processors.Unlock()
+}
+
 func (r *Relay) makeWorkers() ([]*worker, error) {
 	var workers []*worker
 	for range r.config.Workers {
@@ -123,7 +136,7 @@ func (r *Relay) makeWorkers() ([]*worker, error) {
 			return nil, err
 		}
 		w := newWorker(os, r.now, r.config.Log, r.ports.retire)
-		w.silence = r.config.Silence
+		w.silence, w.grid = r.config.Silence, r.config.Grid
 		workers = append(workers, w)
 	}
 	return workers, nil

@@ -538,3 +538,29 @@ func TestIdle(t *testing.T) {
 		t.Errorf("%v of processor time while idle", used)
 	}
 }
+
+// TestGrid: on a grid of wake-ups every packet is relayed too, in order, and a port with many packets does not wait for
+// as many wake-ups.
+func TestGrid(t *testing.T) {
+	r := startRelay(t, Config{Grid: 20 * time.Millisecond})
+	s, a, b := call(t, r, true, true)
+	_, c, d := call(t, r, true, false)
+	const packets = 100
+	began := time.Now()
+	for i := range packets {
+		a.say(fmt.Sprint(i))
+	}
+	c.say("beside them")
+	for i := range packets {
+		b.hears(fmt.Sprint(i))
+	}
+	d.hears("beside them")
+	if took := time.Since(began); took > packets*r.config.Grid/2 {
+		t.Errorf("%d packets took %v", packets, took)
+	}
+	began = time.Now()
+	s.Stats()
+	if took := time.Since(began); took > patience/4 {
+		t.Errorf("a nap held a command up for %v", took)
+	}
+}

@@ -1,6 +1,7 @@
 package media
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/netip"
@@ -18,6 +19,7 @@ type worker struct {
 	os      backend
 	clock   func() time.Duration // time since the relay's start
 	silence time.Duration        // of a remote before it is told; 0: never
+	grid    time.Duration        // of wake-ups while packets come; 0: a wake-up for each
 	log     *slog.Logger
 	release func(address netip.Addr, port uint16) // gives a session's ports back
 
@@ -35,6 +37,8 @@ type worker struct {
 	buf      []byte
 	space    []byte
 	tally    tally
+	rounds   uint64 // so far
+	behind   bool   // this round has left packets where it found more than it may take
 	current  *state // whose packet is being relayed
 	stopping bool
 }
@@ -46,6 +50,7 @@ type port struct {
 	side   Side
 	kind   kind
 	token  uint64
+	round  uint64 // the last one in which it had packets
 }
 
 // state is a session as its worker sees it.
@@ -64,8 +69,10 @@ func newWorker(os backend, clock func() time.Duration, log *slog.Logger, release
 	}
 }
 
-// maxTokens is how many ports a worker serves between two looks at its mailbox.
-const maxTokens = 128
+const (
+	maxTokens = 128 // ports that a worker serves between two looks at its mailbox
+	maxBurst  = 16  // packets of one port in one round
+)
 
 // run relays until stop. It returns only after its last session is closed; nothing it owns is used afterwards.
 func (w *worker) run() error {
@@ -78,27 +85,56 @@ func (w *worker) run() error {
 			return err
 		}
 		w.round()
+		w.nap()
 	}
 	return nil
 }
 
-// round serves every port that has packets once: one packet each, so that a flooded port delays no other.
+// round takes what has come to every port.
 func (w *worker) round() {
 	defer w.survive()
 	w.commands()
 	now := w.clock()
+	w.rounds++
+	w.behind = len(w.tokens) == maxTokens
 	for _, token := range w.tokens {
 		if p := w.ports[token&tokenSlot]; p != nil && p.token == token {
-			w.serve(p, now)
+			w.take(p, now)
 		}
 	}
 }
 
-// serve relays one packet.
-func (w *worker) serve(p *port, now time.Duration) {
+// nap lets packets gather until the next point of the grid, so that one wake-up serves many. It is for a worker that
+// keeps up: after a round that left packets there is no sleep, and after one without packets the next wait sleeps.
+func (w *worker) nap() {
+	if w.grid > 0 && len(w.tokens) > 0 && !w.behind {
+		w.os.nap(w.grid - w.clock()%w.grid)
+	}
+}
+
+// take relays what waits at a port. Audio has one packet there, and asking for a second one costs as much as receiving
+// it. So more are taken only from a port that had one in the round before too, and never so many that a flooded port
+// delays the others.
+func (w *worker) take(p *port, now time.Duration) {
+	if p.round != w.rounds-1 {
+		p.round = w.rounds
+		w.serve(p, now)
+		return
+	}
+	p.round = w.rounds
+	for range maxBurst {
+		if !w.serve(p, now) {
+			return
+		}
+	}
+	w.behind = true
+}
+
+// serve relays one packet and returns false if there is none.
+func (w *worker) serve(p *port, now time.Duration) bool {
 	n, from, err := w.os.receive(p.socket, w.buf[:maxPacket])
 	if err != nil {
-		return // nothing there after all; an ICMP error of an earlier packet is reported here too and means nothing
+		return !errors.Is(err, errAgain) // an ICMP error of an earlier packet is reported here too and means nothing
 	}
 	s := p.owner
 	w.current = s
@@ -117,6 +153,7 @@ func (w *worker) serve(p *port, now time.Duration) {
 	}
 	w.tally.add(&v, n)
 	w.current = nil
+	return true
 }
 
 // survive ends the session whose packet made the code panic, and no other. The packets that this round did not get to

@@ -47,6 +47,7 @@ const (
 	defaultMinVersion   = "1.2"
 	defaultPorts        = "20000-29999"
 	defaultRest         = 30 * time.Second
+	defaultCoalesce     = time.Millisecond
 	defaultMedia        = "required"
 	userAgent           = "callseal"
 )
@@ -125,7 +126,7 @@ func rawDefaults() rawConfig {
 		Admin: rawAdmin{Listen: defaultAdmin},
 		Log:   rawLog{Level: "info", Format: "text"},
 		Drain: rawDrain{Timeout: defaultDrainTimeout},
-		Media: rawMedia{Ports: defaultPorts, Rest: defaultRest},
+		Media: rawMedia{Ports: defaultPorts, Rest: defaultRest, Coalesce: defaultCoalesce},
 		Limits: rawLimits{
 			Ring:                  signaling.DefaultRing,
 			Duration:              signaling.DefaultDuration,

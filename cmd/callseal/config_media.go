@@ -15,6 +15,9 @@ import (
 // portsPerCall: RTP and RTCP on either side.
 const portsPerCall = 4
 
+// maxCoalesce is a fifth of the 20 ms between two packets of a stream.
+const maxCoalesce = 4 * time.Millisecond
+
 // asteriskPorts is what Asterisk takes for RTP unless rtp.conf says otherwise.
 var asteriskPorts = media.PortRange{Min: 10000, Max: 20000}
 
@@ -32,6 +35,8 @@ func (l *loader) media() {
 		l.fail("media.workers", fault{strconv.Itoa(r.Workers) + " is out of bounds", "write 1 to 256, or 0 for one per processor"})
 	}
 	l.span("media.rest", r.Rest, 0, 10*time.Minute)
+	l.span("media.coalesce", r.Coalesce, 0, maxCoalesce)
+	l.cfg.Media.Grid = r.Coalesce
 	l.cfg.Media.Workers, l.cfg.Media.Rest = r.Workers, r.Rest
 }
 

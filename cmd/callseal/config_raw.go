@@ -61,6 +61,7 @@ type rawMedia struct {
 	Advertise6 string        `yaml:"advertise6"`
 	Ports      string        `yaml:"ports"`
 	Workers    int           `yaml:"workers"`
+	Coalesce   time.Duration `yaml:"coalesce"`
 	Rest       time.Duration `yaml:"rest"`
 }
 

@@ -44,6 +44,7 @@ type house struct {
 	Carrier       uint16 // of the answerer
 	CA            string // PEM file; server.pem, server.key, carrier.pem and carrier.key stand beside it
 	Suites        [2]string
+	Coalesce      string // media.coalesce; empty: callseal's default
 
 	roots   *x509.CertPool
 	carrier *tls.Certificate

@@ -18,7 +18,7 @@ import (
 type MediaCmd struct {
 	Callseal  string        `default:"bin/callseal" placeholder:"FILE" help:"callseal's program; default: bin/callseal."`
 	Rtpengine string        `default:"/usr/bin/rtpengine" placeholder:"FILE" help:"rtpengine's program; default: /usr/bin/rtpengine."`
-	Relays    []string      `default:"callseal,rtpengine,floor" help:"What to measure: callseal, rtpengine, floor."`
+	Relays    []string      `default:"callseal,callseal@0s,rtpengine,floor" help:"What to measure: callseal, callseal@0s for a media.coalesce of 0s or another, rtpengine, floor."`
 	Calls     []int         `default:"50,200,400" help:"How many calls at once."`
 	Rounds    int           `default:"5" help:"How often everything is measured, in turns."`
 	Duration  time.Duration `default:"5s" help:"How long each measurement lasts."`
@@ -120,7 +120,7 @@ func (b *mediaBench) undisturbed(ctx context.Context, name string, calls, round 
 		if r.Disturbed() {
 			verdict = ": disturbed"
 		}
-		if _, err := fmt.Fprintf(out, "round %d: %-9s %3d calls  %5.1f µs/packet  p50 %4.0f p99 %5.0f µs  lost %d of %d  bench %.2f of a core, late p99 %.0f µs%s\n",
+		if _, err := fmt.Fprintf(out, "round %d: %-12s %4d calls  %5.1f µs/packet  p50 %4.0f p99 %5.0f µs  lost %d of %d  bench %.2f of a core, late p99 %.0f µs%s\n",
 			round, name, calls, r.PerPacket(), r.P50, r.P99, r.Lost+r.Unauthentic, r.Sent, r.BenchCore, r.LatenessP99, verdict); err != nil {
 			return all, err
 		}
@@ -169,6 +169,7 @@ func (b *mediaBench) measure(ctx context.Context, name string, calls int) (compa
 }
 
 func (b *mediaBench) start(ctx context.Context, name string, plans []bench.Plan, latency *bench.Latency) (*server, traffic, error) {
+	name, b.house.Coalesce, _ = strings.Cut(name, "@")
 	switch name {
 	case callsealName:
 		s, err := b.house.startCallseal(ctx, b.core, b.Callseal)

@@ -1,6 +1,7 @@
 package signaling
 
 import (
+	"fmt"
 	"net/netip"
 	"regexp"
 	"strconv"
@@ -88,7 +89,9 @@ func (f *fixture) refusedAtOnce(t *testing.T, n int, want string) {
 	for i := range 10 {
 		begun := time.Now()
 		f.dialer.send(f.invite(n+i, "", offer))
-		f.dialer.want(want)
+		for refusal := f.dialer.want(want); !strings.Contains(refusal.header("Call-ID"), fmt.Sprintf("dialercall%d@", n+i)); {
+			refusal = f.dialer.want(want) // another call's, again
+		}
 		fastest = min(fastest, time.Since(begun))
 	}
 	if t.Logf("refused after %v", fastest); fastest > 10*time.Millisecond {

@@ -73,6 +73,9 @@ func (f *forwarder) rtp(buf []byte, n int, source netip.AddrPort, now time.Durat
 		return
 	}
 	f.from.countReceived(rtp, received, now)
+	if payloadType := buf[1] & 0x7f; audioType(payloadType) {
+		f.from.source.quality.payload = payloadType
+	}
 	moved := f.from.source.update(ssrc, seq, ts, now)
 	if f.from.sealedIn && moved != stepLate {
 		in.authentic(source, now)
@@ -106,7 +109,7 @@ func (f *forwarder) rtcp(buf []byte, n int, port kind, source netip.AddrPort, no
 		return
 	}
 	f.from.countReceived(rtcp, received, now)
-	if n, v.drop = f.rewriteRTCP(buf[:n], f.space); v.drop != DropNone {
+	if n, v.drop = f.rewriteRTCP(buf[:n], f.space, now); v.drop != DropNone {
 		return
 	}
 	f.deliver(f.space, n, rtcp, v)

@@ -30,6 +30,7 @@ type leg struct {
 	seal    *srtp.Protect
 	retired []srtp.Key
 	out     sender
+	far     far
 
 	count counters
 
@@ -80,7 +81,7 @@ func (l *leg) apply(r Remote, other *leg, random [32]byte, now time.Duration) er
 	r.RTP, r.RTCP = unmapped(r.RTP), unmapped(r.RTCP)
 	l.latch[rtp].signal(r.RTP, r.From.Unmap())
 	l.latch[rtcp].signal(r.RTCP, r.From.Unmap())
-	l.set, l.remote = true, r
+	l.set, l.remote, l.source.paused = true, r, true
 	return nil
 }
 

@@ -1,12 +1,16 @@
 package media
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"time"
+)
 
 // RTCP packet types (RFC 3550 section 12.1).
 const (
 	senderReport   = 200
 	receiverReport = 201
 	sourceDesc     = 202
+	extendedReport = 207 // RFC 3611
 )
 
 const (
@@ -16,9 +20,10 @@ const (
 )
 
 // rewriteRTCP writes into out what the compound packet in, which came from f.from, says truly about the streams of
-// f.to, and returns its length. Reports pass with our SSRCs and numbers; SDES is ours, for a CNAME names hosts; BYE, APP
-// and feedback end here. cap(out) is at least len(in)+sdesPacket.
-func (f *forwarder) rewriteRTCP(in, out []byte) (int, Drop) {
+// f.to, and returns its length. Reports pass with our SSRCs and numbers; SDES is ours, for a CNAME names hosts. BYE ends
+// here, for our stream goes on when the remote's changes its source, and so do APP and feedback. cap(out) is at least
+// len(in)+rtcpHeader+sdesPacket.
+func (f *forwarder) rewriteRTCP(in, out []byte, now time.Duration) (int, Drop) {
 	if !compound(in) {
 		return 0, DropBadRTCP
 	}
@@ -31,13 +36,16 @@ func (f *forwarder) rewriteRTCP(in, out []byte) (int, Drop) {
 		case senderReport:
 			info = senderInfo
 		case receiverReport:
+		case extendedReport:
+			n += f.rewriteExtended(packet, out[n:cap(out)], n == 0)
+			continue
 		default:
 			continue
 		}
 		if size < rtcpHeader+info+reportBlock*int(packet[0]&0x1f) {
 			return 0, DropBadRTCP
 		}
-		n += f.rewriteReport(packet, out[n:cap(out)], info)
+		n += f.rewriteReport(packet, out[n:cap(out)], info, now)
 	}
 	if n == 0 {
 		return 0, DropRTCPKind
@@ -47,7 +55,7 @@ func (f *forwarder) rewriteRTCP(in, out []byte) (int, Drop) {
 
 // rewriteReport writes one report. A sender report about a stream that is not the one relayed now becomes a receiver
 // report.
-func (f *forwarder) rewriteReport(packet, out []byte, info int) int {
+func (f *forwarder) rewriteReport(packet, out []byte, info int, now time.Duration) int {
 	out[0], out[1] = 0x80, receiverReport
 	binary.BigEndian.PutUint32(out[4:], f.to.out.ssrc)
 	n := rtcpHeader
@@ -57,11 +65,12 @@ func (f *forwarder) rewriteReport(packet, out []byte, info int) int {
 		binary.BigEndian.PutUint32(out[16:], binary.BigEndian.Uint32(packet[16:])+f.to.out.tsOffset)
 		binary.BigEndian.PutUint32(out[20:], f.to.out.packets)
 		binary.BigEndian.PutUint32(out[24:], f.to.out.octets)
+		f.to.out.reported(packet[8:16], now)
 		n += senderInfo
 	}
 	blocks := packet[rtcpHeader+info:]
 	for range packet[0] & 0x1f {
-		if f.rewriteBlock(blocks[:reportBlock], out[n:]) {
+		if f.rewriteBlock(blocks[:reportBlock], out[n:], now) {
 			out[0]++
 			n += reportBlock
 		}
@@ -74,8 +83,12 @@ func (f *forwarder) rewriteReport(packet, out []byte, info int) int {
 // rewriteBlock translates what f.from says about the stream that we send it into what that means for the stream that
 // f.to sends us: the same loss, jitter and times, another SSRC and other sequence numbers. Blocks about anything else
 // are left out.
-func (f *forwarder) rewriteBlock(block, out []byte) bool {
-	if binary.BigEndian.Uint32(block) != f.from.out.ssrc || !f.to.source.started {
+func (f *forwarder) rewriteBlock(block, out []byte, now time.Duration) bool {
+	if binary.BigEndian.Uint32(block) != f.from.out.ssrc {
+		return false
+	}
+	f.from.report(block, now)
+	if !f.to.source.started {
 		return false
 	}
 	copy(out, block)

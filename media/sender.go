@@ -23,6 +23,9 @@ type sender struct {
 	packets   uint32 // as sender reports count them
 	octets    uint32
 
+	reportID uint32        // middle of the NTP time of the latest sender report that went
+	reportAt time.Duration // when it went
+
 	awaited     bool          // the first packet after the answer has not gone yet
 	deliveredAt time.Duration // when it went
 }

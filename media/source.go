@@ -25,6 +25,8 @@ type source struct {
 	firstAt  time.Duration
 	lastTS   uint32
 	lastAt   time.Duration
+	paused   bool // signaling has just changed something: the gap before the next packet is nobody's fault
+	quality  quality
 }
 
 // step is what one packet means for its stream.
@@ -46,12 +48,18 @@ func (s *source) update(ssrc uint32, seq uint16, ts uint32, now time.Duration) s
 	delta := seq - uint16(s.top)
 	switch {
 	case delta > 0 && delta < maxDropout:
+		s.measure(delta, ts, now)
 		s.top += uint32(delta)
 		s.lastTS, s.lastAt = ts, now
 		s.received++
 		s.bad = 1 << 16
 		return stepNext
 	case delta == 0 || -delta <= maxMisorder:
+		if delta == 0 {
+			s.quality.twice++
+		} else {
+			s.quality.late++
+		}
 		s.received++
 		return stepLate
 	case uint32(seq) == s.bad: // two in a row: the other side restarted without telling us
@@ -65,7 +73,7 @@ func (s *source) update(ssrc uint32, seq uint16, ts uint32, now time.Duration) s
 func (s *source) begin(ssrc uint32, seq uint16, ts uint32, now time.Duration) {
 	*s = source{
 		started: true, ssrc: ssrc, base: seq, top: uint32(seq), bad: 1 << 16, received: 1, lost: s.totalLost(),
-		rate: s.clock(), firstTS: ts, firstAt: now, lastTS: ts, lastAt: now,
+		rate: s.clock(), firstTS: ts, firstAt: now, lastTS: ts, lastAt: now, quality: s.quality,
 	}
 }
 

@@ -24,6 +24,8 @@ type Metrics struct {
 	oneWayAudio  *prometheus.CounterVec
 	silentLegs   *prometheus.CounterVec
 	answerClip   *prometheus.HistogramVec
+	mos, loss    *prometheus.HistogramVec
+	jitter, trip *prometheus.HistogramVec
 }
 
 // NewMetrics registers the metrics of calls.
@@ -87,9 +89,41 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 			Buckets: []float64{.01, .02, .05, .1, .15, .2, .3, .5, 1, 2, 3, 5, 10},
 		}, []string{"role", "name", "direction"}),
 	}
-	reg.MustRegister(m.oneWayAudio, m.silentLegs, m.answerClip)
+	m.quality()
+	reg.MustRegister(m.oneWayAudio, m.silentLegs, m.answerClip, m.mos, m.loss, m.jitter, m.trip)
 	reg.MustRegister(m.calls, m.setup, m.ring, m.talk, m.active, m.legs, m.clear, m.refusedMedia, m.lostByes, m.panics)
 	return m
+}
+
+// quality makes the histograms of how the audio of answered legs went.
+func (m *Metrics) quality() {
+	histogram := func(name, help string, labels []string, buckets ...float64) *prometheus.HistogramVec {
+		return prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "callseal_audio_" + name, Help: help, Buckets: buckets}, labels)
+	}
+	leg := []string{"role", "name"}
+	way := append(leg[:2:2], "direction")
+	m.mos = histogram("mos", "Mean opinion score (ITU-T G.107) of each call: of what came from the trunk (received), and by its reports of what was sent to it (sent).",
+		way, 1.5, 2, 2.5, 3, 3.25, 3.5, 3.75, 4, 4.2, 4.3, 4.4)
+	m.loss = histogram("loss_ratio", "Share of RTP packets lost in each call: of those from the trunk (received), and by its reports of those sent to it (sent).", way, .001, .002, .005, .01, .02, .05, .1, .2, .5)
+	m.jitter = histogram("jitter_seconds", "Mean jitter of each call, in seconds: of what came from the trunk (received), and by its reports of what was sent to it (sent).", way, .0005, .001, .002, .005, .01, .02, .03, .05, .1, .2)
+	m.trip = histogram("round_trip_seconds", "Mean round trip between callseal and the trunk in each call, in seconds, by RTCP.", leg,
+		.001, .002, .005, .01, .02, .05, .1, .15, .2, .3, .5, 1)
+}
+
+// heard notes how the audio of a leg went.
+func (m *Metrics) heard(p Party, st media.SideStats) {
+	for direction, q := range map[string]media.Quality{"received": st.Heard, "sent": st.Reported} {
+		if q.MOS == 0 { // too little to tell
+			continue
+		}
+		labels := []string{p.Role.String(), p.Name, direction}
+		m.mos.WithLabelValues(labels...).Observe(q.MOS)
+		m.loss.WithLabelValues(labels...).Observe(q.Loss())
+		m.jitter.WithLabelValues(labels...).Observe(q.Jitter.Seconds())
+	}
+	if st.RoundTrip > 0 {
+		m.trip.WithLabelValues(p.Role.String(), p.Name).Observe(st.RoundTrip.Seconds())
+	}
 }
 
 func (m *Metrics) panicked() {
@@ -191,6 +225,8 @@ func (m *Metrics) finished(c *Call) {
 		m.setup.WithLabelValues(roles...).Observe(s.final.Sub(s.start).Seconds())
 	}
 	if !s.answer.IsZero() {
+		m.heard(c.a.party, c.stats.Side[media.A])
+		m.heard(c.b.party, c.stats.Side[media.B])
 		m.talk.WithLabelValues(roles...).Observe(now.Sub(s.answer).Seconds())
 		if !s.rang.IsZero() {
 			m.ring.WithLabelValues(roles...).Observe(s.answer.Sub(s.rang).Seconds())

@@ -217,8 +217,3 @@ func (s *Summary) leg(l *leg, side side) string {
 	}
 	return l.signaling() + " + " + how
 }
-
-// audio says what one side sent and got: "rx 1500 lost 3 dropped 0 tx 1498".
-func audio(st media.SideStats) string {
-	return fmt.Sprintf("rx %d lost %d dropped %d tx %d", st.Received, st.Lost, st.Drops.Total(), st.Sent)
-}

@@ -151,12 +151,14 @@ func (c *call) accept() error {
 	if err != nil {
 		return err
 	}
+	if c.early {
+		c.audio.Load().Await() // before the 200: what the caller says to it may be here at once
+	}
 	c.insist(c.say(sip.StatusOK, "OK", body), true)
 	c.result.Status, c.result.Phrase, c.result.Got = sip.StatusOK, "OK", c.result.Outcome
 	c.enter(accepting, c.e.cfg.Timeout)
 	if c.early {
 		c.audioEnd = time.Now().Add(c.result.Audio)
-		c.audio.Load().Await()
 	} else {
 		c.startAudio()
 	}

@@ -195,22 +195,7 @@ func (c *Call) bye(s side, tag string) {
 		c.box.put(over)
 		return
 	}
-	req := d.Request(sip.BYE)
-	for _, h := range c.summary.reasons(c.way(l)) {
-		req.AppendHeader(h)
-	}
-	c.send(l, d, req, func(r transport.Result) {
-		if r.Again || (r.Err == nil && r.Response.IsProvisional()) {
-			return
-		}
-		c.box.put(func() {
-			if r.Err != nil {
-				c.house.Log.Warn("BYE without an answer", "call", c.id, "leg", l.party.Name, "error", r.Err)
-				c.house.Metrics.byeLost(l.party)
-			}
-			over()
-		})
-	})
+	c.sendBye(l, d, true, over)
 }
 
 // find gives a leg and its dialog with a remote tag; A has only one.

@@ -77,6 +77,7 @@ type Call struct {
 	timer       [2]dialog.Timer
 	least       [2]time.Duration // the shortest session interval that a leg takes, where it said so
 	renew       [2]bool          // the next offer to a leg brings a new key of ours
+	probes      [2]*probe        // by side, of a leg that lost its connection
 
 	from      *sip.Response // B's response that opRelay sends on
 	sdpUsable bool          // whether the SDP that came with it may be passed on, rewritten
@@ -175,6 +176,7 @@ func (c *Call) bury() {
 	for _, t := range c.timers {
 		t.Stop()
 	}
+	c.stopProbes()
 	c.try(c.closeMedia)
 	c.try(func() { c.summary.finish(c) })
 }
@@ -243,13 +245,15 @@ func (c *Call) Ack(req *sip.Request) {
 	})
 }
 
-// Closed tells that a connection died: A cannot be answered on it any more.
+// Closed tells that a connection died: before the answer A cannot be answered
+// on it any more, later see lost.go.
 func (c *Call) Closed(f *transport.Flow) {
 	c.box.put(func() {
 		if c.a.flow == f && c.machine.state == calling {
 			c.summary.cancelled(c.a.party, "connection lost")
 			c.feed(event{kind: evLost})
 		}
+		c.connectionLost(f)
 	})
 }
 

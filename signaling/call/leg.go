@@ -32,8 +32,12 @@ func (l *leg) hop(d *dialog.Dialog) transport.Hop {
 	}
 	h.Target = &l.party.Trunk.Target
 	if l.flow != nil && l.flow.Proto() == transport.UDP {
-		if to := address(d.NextHop()); reachable(to.Addr(), l.flow.Remote().Addr()) {
+		next := d.NextHop()
+		switch to := address(next); {
+		case reachable(to.Addr(), l.flow.Remote().Addr()):
 			h.Addr = to
+		case !to.IsValid():
+			h.Name, h.Port = next.Host, port(next)
 		}
 	}
 	return h
@@ -53,11 +57,14 @@ func address(u sip.Uri) netip.AddrPort {
 	if err != nil {
 		return netip.AddrPort{}
 	}
-	port := u.Port
-	if port <= 0 || port > 65535 {
-		port = 5060 // RFC 3261 section 19.1.2
+	return netip.AddrPortFrom(ip, port(u))
+}
+
+func port(u sip.Uri) uint16 {
+	if u.Port <= 0 || u.Port > 65535 {
+		return 5060 // RFC 3261 section 19.1.2
 	}
-	return netip.AddrPortFrom(ip, uint16(port))
+	return uint16(u.Port)
 }
 
 func trimBrackets(host string) string {

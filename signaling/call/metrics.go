@@ -20,6 +20,7 @@ type Metrics struct {
 	clear        *prometheus.GaugeVec
 	refusedMedia *prometheus.CounterVec
 	lostByes     *prometheus.CounterVec
+	refusedByes  *prometheus.CounterVec
 	panics       prometheus.Counter
 	oneWayAudio  *prometheus.CounterVec
 	silentLegs   *prometheus.CounterVec
@@ -71,6 +72,10 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 			Name: "callseal_byes_unanswered_total",
 			Help: "BYEs of ours that got no answer.",
 		}, []string{"role", "name"}),
+		refusedByes: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "callseal_byes_refused_total",
+			Help: "BYEs of ours that got another final answer than 2xx, 408 or 481.",
+		}, []string{"role", "name"}),
 		panics: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "callseal_call_panics_total",
 			Help: "Calls ended by a fault of callseal itself.",
@@ -91,7 +96,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 	}
 	m.quality()
 	reg.MustRegister(m.oneWayAudio, m.silentLegs, m.answerClip, m.mos, m.loss, m.jitter, m.trip)
-	reg.MustRegister(m.calls, m.setup, m.ring, m.talk, m.active, m.legs, m.clear, m.refusedMedia, m.lostByes, m.panics)
+	reg.MustRegister(m.calls, m.setup, m.ring, m.talk, m.active, m.legs, m.clear, m.refusedMedia, m.lostByes, m.refusedByes, m.panics)
 	return m
 }
 
@@ -135,6 +140,12 @@ func (m *Metrics) panicked() {
 func (m *Metrics) byeLost(p Party) {
 	if m != nil {
 		m.lostByes.WithLabelValues(p.Role.String(), p.Name).Inc()
+	}
+}
+
+func (m *Metrics) byeRefused(p Party) {
+	if m != nil {
+		m.refusedByes.WithLabelValues(p.Role.String(), p.Name).Inc()
 	}
 }
 

@@ -16,6 +16,7 @@ type agent struct {
 	addr   netip.AddrPort
 	server netip.AddrPort // the listener that it calls
 	stream bool           // tcp, else udp
+	away   bool           // it took no connections for a time: a BYE may not have come
 
 	slot  *mailslot
 	door  *door

@@ -62,7 +62,7 @@ var listeners = map[string]netip.AddrPort{
 
 // newPlayer starts the server that the script's set lines describe.
 func newPlayer(t *testing.T, steps []*step) *player {
-	p := &player{t: t, net: newInternet(), studio: &studio{}, registry: prometheus.NewRegistry(), agents: map[string]*agent{}, machines: map[string]*agent{},
+	p := &player{t: t, net: newInternet(), studio: &studio{audio: map[string]bool{}, lastAudio: map[string]time.Time{}}, registry: prometheus.NewRegistry(), agents: map[string]*agent{}, machines: map[string]*agent{},
 		sealed: map[string]bool{}, wake: make(chan struct{}, 1), started: time.Now()}
 	p.studio.note = func(s string) { p.report.see(p.now(), "       "+s) }
 	cfg := &signaling.Config{UserAgent: "callseal", Media: signaling.MediaAddresses{V4: netip.MustParseAddr("192.0.2.8")}, Network: p.net, Resolver: p.net}

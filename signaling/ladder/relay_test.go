@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"strings"
 	"sync"
+	"time"
 
 	"callseal/media"
 	"callseal/media/srtp"
@@ -17,6 +18,9 @@ type studio struct {
 	sessions []*session
 	fault    error // of the next Open
 	note     func(string)
+	// audio tells of A and B whether packets come now, lastAudio when the last one came.
+	audio     map[string]bool
+	lastAudio map[string]time.Time
 }
 
 var _ call.Relay = (*studio)(nil)
@@ -96,8 +100,18 @@ func (n *session) Answered() {
 	n.up = true
 }
 
-// Stats are of a session that heard and said nothing.
-func (n *session) Stats() media.Stats { return media.Stats{} }
+// Stats say only when the last packet came.
+func (n *session) Stats() (stats media.Stats) {
+	n.studio.mu.Lock()
+	defer n.studio.mu.Unlock()
+	for i, name := range [...]string{"A", "B"} {
+		stats.Side[i].Last = n.studio.lastAudio[name]
+		if n.studio.audio[name] {
+			stats.Side[i].Last = time.Now()
+		}
+	}
+	return stats
+}
 
 func (n *session) Close() media.Stats {
 	n.studio.mu.Lock()

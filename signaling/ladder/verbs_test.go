@@ -3,6 +3,7 @@ package ladder
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -55,6 +56,18 @@ func init() {
 		p.studio.fault = fault
 		return nil
 	}
+	// audio A on, audio A off: packets come, or no longer.
+	verbs["audio"] = func(p *player, s *step) error {
+		if len(s.args) < 2 {
+			return errUsage
+		}
+		p.studio.mu.Lock()
+		defer p.studio.mu.Unlock()
+		if p.studio.audio[s.args[0]] = s.args[1] == "on"; !p.studio.audio[s.args[0]] {
+			p.studio.lastAudio[s.args[0]] = time.Now()
+		}
+		return nil
+	}
 	// event silent A 30s: the relay tells something of the last session's side.
 	verbs["event"] = (*player).tellEvent
 	// calls 1: how many the server has.
@@ -82,6 +95,7 @@ func (p *player) gate(name string, refuse, stall bool) {
 	defer p.net.mu.Unlock()
 	at := machines[name].Addr()
 	p.net.refusing[at], p.net.stalling[at] = refuse, stall
+	p.machines[name].away = p.machines[name].away || refuse || stall
 }
 
 func (p *player) logged(text string, want bool) error {
@@ -240,6 +254,9 @@ func (set *setting) one(name, value string) error {
 				t.Target.Proto = transport.TCP
 			}
 		}
+	case "name": // in the DNS: name=sip.telco.example:B2
+		host, machine, _ := strings.Cut(value, ":")
+		set.player.net.names[host] = []netip.Addr{machines[machine].Addr()}
 	case "ring":
 		limits.Ring, err = time.ParseDuration(value)
 	case "length":

@@ -3,6 +3,7 @@ package transport
 import (
 	"context"
 	"errors"
+	"net/netip"
 	"time"
 
 	"github.com/emiago/sipgo/sip"
@@ -101,6 +102,14 @@ func (t *ClientTx) launch(ctx context.Context) {
 // path finds the flow of a hop and calls then from the lane; fresh says that it was dialled for this.
 func (e *Endpoint) path(l *lane, h Hop, then func(f *Flow, fresh bool, err error)) {
 	switch {
+	case h.Name != "" && h.udp():
+		e.look(h.Name, func(a netip.Addr) {
+			h.Name = ""
+			if a.IsValid() && (h.Flow == nil || h.Flow.socket.reaches(a)) {
+				h.Addr = netip.AddrPortFrom(a, h.Port)
+			}
+			l.post(func() { e.path(l, h, then) }) // also where the name is known: an earlier request may wait in the lane
+		})
 	case h.Flow != nil && h.Flow.Alive():
 		f := h.Flow
 		if f.socket != nil && h.Addr.IsValid() {
@@ -114,6 +123,14 @@ func (e *Endpoint) path(l *lane, h Hop, then func(f *Flow, fresh bool, err error
 	default:
 		then(nil, false, &Failure{Trunk: flowTrunk(h.Flow), Stage: StageClosed, Cause: CauseNoPath, Err: ErrNoPath})
 	}
+}
+
+// udp says whether the hop leads over UDP.
+func (h Hop) udp() bool {
+	if h.Flow != nil {
+		return h.Flow.socket != nil
+	}
+	return h.Target != nil && h.Target.Proto == UDP
 }
 
 func flowTrunk(f *Flow) string {

@@ -37,6 +37,7 @@ type Endpoint struct {
 	stop       context.CancelFunc
 
 	notes  notes
+	names  directory
 	serial atomic.Uint64 // numbers flows and sockets
 
 	mu      sync.Mutex // guards the rest

@@ -27,6 +27,8 @@ type Hop struct {
 	Flow   *Flow
 	Target *Target
 	Addr   netip.AddrPort // UDP only: the destination inside a dialog (from Contact or Route), instead of the flow's or target's address
+	Name   string         // UDP only: the same where it is a host name; one that is not found leaves the flow's or target's address
+	Port   uint16         // of Name
 }
 
 // Outgoing is a request to be sent by Endpoint.Send.

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"sync"
+	"time"
 )
 
 // errNoAddress says that a name exists and has no address.
@@ -48,4 +50,85 @@ func alternate(a, b []netip.AddrPort) []netip.AddrPort {
 		}
 	}
 	return all
+}
+
+// directory remembers the addresses of host names that dialogs are addressed to.
+type directory struct {
+	mu    sync.Mutex // guards known
+	known map[string]*name
+}
+
+type name struct {
+	addr    netip.Addr // invalid: not found
+	until   time.Time  // when it is looked up again
+	asking  bool
+	waiting []func(netip.Addr)
+}
+
+// maxNames bounds them; when it is reached, those that nobody waits for are forgotten.
+const maxNames = 256
+
+// look finds the first address of a host name, or the zero Addr. However many ask at once, one question answers them all, in the order in which
+// they asked. done must not block.
+func (e *Endpoint) look(host string, done func(netip.Addr)) {
+	e.names.mu.Lock()
+	defer e.names.mu.Unlock()
+	n := e.names.entry(host)
+	if !n.asking && time.Now().Before(n.until) {
+		done(n.addr)
+		return
+	}
+	n.waiting = append(n.waiting, done)
+	if n.asking {
+		return
+	}
+	n.asking = true
+	if !e.spawn(func() { e.ask(host, n) }) {
+		e.names.answer(n, netip.Addr{})
+	}
+}
+
+// entry gives a name's entry; the caller holds mu.
+func (s *directory) entry(host string) *name {
+	if n := s.known[host]; n != nil {
+		return n
+	}
+	if len(s.known) >= maxNames {
+		for h, n := range s.known {
+			if !n.asking {
+				delete(s.known, h)
+			}
+		}
+	}
+	if s.known == nil {
+		s.known = map[string]*name{}
+	}
+	n := &name{}
+	s.known[host] = n
+	return n
+}
+
+func (e *Endpoint) ask(host string, n *name) {
+	ctx, cancel := context.WithTimeout(e.running, e.limits.Connect)
+	defer cancel()
+	var found netip.Addr
+	addrs, err := e.resolver.LookupNetIP(ctx, "ip", host)
+	if err == nil && len(addrs) > 0 {
+		found = addrs[0].Unmap()
+	} else if e.notes.due("name "+host, time.Now()) {
+		e.log.Warn("host name in Contact or Route not found, the address that was last heard is used", "name", host, "error", err)
+	}
+	e.names.mu.Lock()
+	defer e.names.mu.Unlock()
+	e.names.answer(n, found)
+}
+
+// answer tells everybody who waits; the caller holds mu, so that nobody who asks later is answered earlier.
+func (s *directory) answer(n *name, a netip.Addr) {
+	n.addr, n.asking, n.until = a, false, time.Now().Add(resolveTTL)
+	waiting := n.waiting
+	n.waiting = nil
+	for _, done := range waiting {
+		done(a)
+	}
 }

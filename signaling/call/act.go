@@ -35,7 +35,9 @@ func (c *Call) act(a action) {
 	case opAsk:
 		c.ask(a.side, a.ref)
 	case opCancelAsk:
-		c.asked.tx.Cancel()
+		if c.asked != nil { // or it could not be sent
+			c.asked.tx.Cancel()
+		}
 	case opAnswerOffer:
 		c.answerOffer(a.ref)
 	case opRefuseOffer:
@@ -120,6 +122,9 @@ func (c *Call) relay() {
 func (c *Call) describe(res *sip.Response) []byte {
 	switch {
 	case !c.sdpUsable:
+		return nil
+	case c.reliable.answered: // A has its answer: what another fork says is for an offer of ours
+		c.owedA = c.owedA || c.negotiation.ends[sideB].crossing != c.reliable.said
 		return nil
 	case !c.negotiation.isLate():
 		return c.negotiation.answer(c.negotiation.first)

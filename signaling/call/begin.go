@@ -335,7 +335,9 @@ func (c *Call) success(res *sip.Response) {
 			c.summary.answered()
 			c.session.Answered()
 			c.summary.media(c.negotiation)
-			c.house.Metrics.answered(c)
+			if !c.negotiation.isLate() {
+				c.house.Metrics.answered(c)
+			}
 		}
 	}
 	c.sdpUsable = ev.fault == ""

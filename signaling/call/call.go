@@ -70,6 +70,7 @@ type Call struct {
 	reliable    reliable
 	fork        string           // B's To tag whose session is connected
 	lateOffer   *offering        // ours to A, whose INVITE had none; answered by its ACK
+	owedA       bool             // A's early answer does not hold any more: it is offered what does after its ACK
 	requests    map[int]*request // offers inside the call, by the machine's ref
 	lastRef     int
 	asked       *inquiry // our own offer inside the call

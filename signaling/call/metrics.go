@@ -203,6 +203,16 @@ func (m *Metrics) answered(c *Call) {
 	m.countLegs(c.counted, 1)
 }
 
+// recount is answered after the session of a leg has changed.
+func (m *Metrics) recount(c *Call) {
+	if m == nil || c.counted == nil {
+		return
+	}
+	m.countLegs(c.counted, -1)
+	c.counted = nil
+	m.answered(c)
+}
+
 func (m *Metrics) countLegs(legs []legLabels, by float64) {
 	for _, l := range legs {
 		m.legs.WithLabelValues(l.role, l.suite).Add(by)

@@ -21,6 +21,7 @@ type reliable struct {
 	interval time.Duration   // until waiting is sent again
 	since    time.Duration   // for how long it has been sent
 	answered bool            // one with SDP was sent: it was the answer to A's offer
+	said     string          // what B had said then
 	final    *sip.Response   // a 2xx that waits for the PRACK of an answer
 }
 
@@ -37,7 +38,9 @@ func (c *Call) tell(res *sip.Response) {
 	r := &c.reliable
 	switch {
 	case res.IsProvisional() && c.wantsReliable():
-		r.answered = r.answered || len(res.Body()) > 0
+		if len(res.Body()) > 0 {
+			r.answered, r.said = true, c.negotiation.ends[sideB].crossing
+		}
 		if r.waiting != nil {
 			r.queue = append(r.queue, res)
 			return

@@ -61,10 +61,9 @@ func (c *Call) offered(s side, d *dialog.Dialog, tx *transport.ServerTx) {
 	case len(body) == 0 && req.Method == sip.UPDATE: // RFC 3311 section 5.2: a target or session refresh
 		c.accept(r, nil)
 		return
-	case s == sideB && c.machine.winner == "" && d != c.b.dialogs[c.fork]:
-		res := c.answer(req, 500, "Another fork has the caller's ear")
-		res.AppendHeader(sip.NewHeader("Retry-After", "2"))
-		_ = tx.Respond(res)
+	}
+	if code, phrase := c.premature(s, d, req); code != 0 {
+		c.refuseRequest(tx, code, phrase)
 		return
 	}
 	if len(body) > 0 {
@@ -81,6 +80,23 @@ func (c *Call) offered(s side, d *dialog.Dialog, tx *transport.ServerTx) {
 		local: r.proposal == nil || c.negotiation.isLocal(r.proposal),
 		ready: c.canAsk(s.other()),
 	}})
+}
+
+// premature tells why an offer comes before its time: while the INVITE that
+// began the call, or the offer in it, has no answer yet (RFC 3261 sections 14.1
+// and 14.2, RFC 3311 section 5.2). Code 0 is none.
+func (c *Call) premature(s side, d *dialog.Dialog, req *sip.Request) (code int, phrase string) {
+	switch {
+	case c.machine.state != calling:
+		return 0, ""
+	case s == sideB && d != c.b.dialogs[c.fork]:
+		return 500, "Another fork is connected"
+	case s == sideB && (req.IsInvite() || !c.negotiation.forks[c.fork].final):
+		return 491, "Request Pending"
+	case s == sideA && (req.IsInvite() || req.Method == sip.UPDATE && !c.reliable.answered):
+		return 500, "The INVITE has no answer yet"
+	}
+	return 0, ""
 }
 
 // badReoffer refuses an offer that cannot be taken; the session stays as it is
@@ -231,6 +247,9 @@ func (c *Call) unanswered(a *inquiry, err error) (code int, phrase string, dead 
 // take puts the answer to an offer of ours in force. It tells whether the
 // other leg has to know of it, and the phrase of what is wrong with it.
 func (c *Call) take(o *offering, body []byte) (changed bool, wrong string) {
+	if c.session == nil {
+		return false, "" // the call is ending
+	}
 	was := c.negotiation.ends[o.to].crossing
 	settled, err := c.negotiation.read(o, body)
 	if err == nil {
@@ -244,8 +263,7 @@ func (c *Call) take(o *offering, body []byte) (changed bool, wrong string) {
 		c.summary.end(party.Name, phrase, originOf(party))
 		return false, header.Phrase(phrase)
 	}
-	c.negotiation.agree(o.to, settled)
-	c.summary.media(c.negotiation)
+	c.agree(o.to, settled)
 	return c.negotiation.ends[o.to].crossing != was, ""
 }
 
@@ -270,9 +288,15 @@ func (c *Call) answerOffer(ref int) {
 		c.box.put(func() { c.feed(event{kind: evEnd, fault: "SBC media fault"}) })
 		return
 	}
-	c.negotiation.agree(r.from, settled)
-	c.summary.media(c.negotiation)
+	c.agree(r.from, settled)
 	c.accept(r, nil)
+}
+
+// agree puts a leg's new session in force, also in the figures.
+func (c *Call) agree(s side, a agreed) {
+	c.negotiation.agree(s, a)
+	c.summary.media(c.negotiation)
+	c.house.Metrics.recount(c)
 }
 
 // accept sends the 2xx to a request inside a dialog that may have had an
@@ -306,11 +330,15 @@ func (c *Call) accept(r *request, o *offering) {
 func (c *Call) refuseOffer(ref, code int, phrase string) {
 	r := c.requests[ref]
 	delete(c.requests, ref)
-	res := c.answer(r.tx.Request(), code, header.Phrase(phrase))
+	c.refuseRequest(r.tx, code, phrase)
+}
+
+func (c *Call) refuseRequest(tx *transport.ServerTx, code int, phrase string) {
+	res := c.answer(tx.Request(), code, header.Phrase(phrase))
 	if code == 500 { // RFC 3261 section 14.2
 		res.AppendHeader(sip.NewHeader("Retry-After", fmt.Sprint(1+rand.IntN(9)))) //nolint:gosec // only spreads retries in time
 	}
-	_ = r.tx.Respond(res)
+	_ = tx.Respond(res)
 }
 
 // relayRefusal refuses an offer in the words of the remote that was asked.
@@ -360,9 +388,16 @@ func (c *Call) acked(ack *sip.Request) {
 	c.lateOffer = nil
 	if o == nil {
 		c.feed(event{kind: evAck})
+		if c.owedA {
+			c.owedA = false
+			c.feed(event{kind: evOwed, side: sideA})
+		}
 		return
 	}
 	_, wrong := c.take(o, sdpBody(ack))
+	if wrong == "" {
+		c.house.Metrics.answered(c)
+	}
 	c.feed(event{kind: evAck})
 	switch {
 	case wrong != "":

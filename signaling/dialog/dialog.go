@@ -94,9 +94,11 @@ func Calling(invite *sip.Request, res *sip.Response) (*Dialog, error) {
 // route set, which a 2xx recomputes (RFC 3261 section 13.2.2.4), and the
 // remote target.
 func (d *Dialog) Update(res *sip.Response) {
-	d.routes = d.routes[:0]
 	// RFC 3261 section 12.1.2: the UAC keeps the Record-Route reversed.
 	rr := res.GetHeaders("record-route")
+	if len(rr) > 0 || res.IsSuccess() { // a provisional response may leave it out
+		d.routes = d.routes[:0]
+	}
 	for i := len(rr) - 1; i >= 0; i-- {
 		if h, ok := rr[i].(*sip.RecordRouteHeader); ok {
 			d.routes = append(d.routes, *h.Address.Clone())

@@ -25,11 +25,10 @@ func check(req *sip.Request) *refusal {
 	if scheme := strings.ToLower(req.Recipient.Scheme); scheme != "sip" && scheme != "sips" {
 		return &refusal{416, "Unsupported URI Scheme", "scheme", nil}
 	}
-	if m := req.MaxForwards(); m != nil && *m == 0 && req.Method == sip.INVITE {
+	if m := req.MaxForwards(); m != nil && *m == 0 && goesOn(req) {
 		return &refusal{483, "Too Many Hops", "hops", nil}
 	}
-	// RFC 3261 section 8.2.2.3: no extension is supported yet.
-	if tags := required(req); len(tags) > 0 {
+	if tags := slices.DeleteFunc(required(req), understood); len(tags) > 0 { // RFC 3261 section 8.2.2.3
 		return &refusal{420, "Bad Extension", "extension", []sip.Header{sip.NewHeader("Unsupported", strings.Join(tags, ", "))}}
 	}
 	if req.Method != sip.INVITE {
@@ -45,6 +44,32 @@ func check(req *sip.Request) *refusal {
 		return &refusal{406, "Not Acceptable", "accept", nil}
 	}
 	return nil
+}
+
+// goesOn tells whether a request leads to one on another leg (RFC 7332). A BYE
+// ends this leg whatever becomes of the other.
+func goesOn(req *sip.Request) bool {
+	switch req.Method {
+	case sip.INVITE, sip.UPDATE, sip.INFO, sip.MESSAGE, sip.NOTIFY, sip.SUBSCRIBE, sip.PUBLISH, sip.REFER:
+		return true
+	case sip.OPTIONS: // in a dialog; others we answer
+		return req.To().Params.Has("tag")
+	}
+	return false
+}
+
+// served are the option tags that need nothing of us but what header's table
+// does, beside those of call.Supported.
+var served = []string{"privacy", "histinfo", "uui"}
+
+// understood tells whether a request may insist on an extension.
+func understood(tag string) bool {
+	for _, known := range append(strings.Split(call.Supported, ","), served...) {
+		if strings.EqualFold(strings.TrimSpace(known), tag) {
+			return true
+		}
+	}
+	return false
 }
 
 // required lists the option tags that the other side insists on.

@@ -37,18 +37,7 @@ func (s *Server) Request(tx *transport.ServerTx) {
 		}
 		return
 	}
-	switch req.Method {
-	case sip.INVITE:
-		s.invite(tx)
-	case sip.OPTIONS: // RFC 3261 section 11.2
-		s.respond(tx, 200, "OK", []sip.Header{
-			sip.NewHeader("Allow", call.Allow), sip.NewHeader("Accept", "application/sdp"),
-		})
-	case sip.BYE:
-		s.refuse(tx, refusal{481, "Call/Transaction Does Not Exist", "no_dialog", nil})
-	default:
-		s.refuse(tx, refusal{405, "Method Not Allowed", "method", []sip.Header{sip.NewHeader("Allow", call.Allow)}})
-	}
+	s.begin(tx)
 }
 
 // invite makes a new call or says why there is none.
@@ -59,9 +48,7 @@ func (s *Server) invite(tx *transport.ServerTx) {
 	}
 	from, ok := s.identify(tx.Flow())
 	if !ok {
-		s.refuse(tx, refusal{403, "SBC does not know this address", "source", nil})
-		s.notes.warn(s.log, time.Now(), "INVITE from an unknown address refused", "listener", tx.Flow().Listener(), "remote", tx.Flow().Remote().String(),
-			"advice", "add the address to sources of the dialer, carrier or phones' listener that it belongs to")
+		s.stranger(tx)
 		return
 	}
 	to := s.cfg.Table.Next(from.Role)

@@ -39,7 +39,9 @@ type Server struct {
 	// invites finds an INVITE that came twice, by different ways (RFC 3261
 	// section 8.2.2.2).
 	invites map[call.Invite]*call.Call
-	idle    chan struct{} // closed and replaced when the last call is gone
+	// relaying are the requests outside of calls that wait for their answer.
+	relaying map[call.Invite]bool
+	idle     chan struct{} // closed and replaced when the last call is gone
 }
 
 // New binds the listeners. The error names the listener that could not be
@@ -56,6 +58,7 @@ func New(cfg Config, relay call.Relay, log *slog.Logger, metrics *Metrics) (*Ser
 		metrics:   metrics,
 		calls:     make(map[call.Key]*call.Call),
 		invites:   make(map[call.Invite]*call.Call),
+		relaying:  make(map[call.Invite]bool),
 		idle:      make(chan struct{}),
 	}
 	tc := transport.Config{
@@ -75,7 +78,7 @@ func New(cfg Config, relay call.Relay, log *slog.Logger, metrics *Metrics) (*Ser
 	s.house = call.House{
 		Endpoint: endpoint, Relay: relay, MediaAddress: s.mediaAddress,
 		Ring: s.limits.Ring, Length: s.limits.Duration, Session: s.limits.Session,
-		UserAgent: cfg.UserAgent, Log: log, Metrics: metrics.calls, Forget: s.forget,
+		UserAgent: cfg.UserAgent, Log: log, Metrics: metrics.calls, Forget: s.forget, Refused: metrics.refuse,
 	}
 	return s, nil
 }

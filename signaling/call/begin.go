@@ -155,35 +155,15 @@ func (c *Call) buildInvite() (*sip.Request, error) {
 	if n.asked, err = n.offer(sideB, n.first.offer, n.first.stream, false); err != nil {
 		return nil, err
 	}
-	theirs := c.inA.Request()
-	target := c.b.party.Trunk.Target
-	uri := sip.Uri{Scheme: "sip", User: theirs.Recipient.User, Host: target.Host, Port: int(target.Port), UriParams: sip.NewParams()}
-	if target.Proto != transport.UDP {
-		uri.UriParams.Add("transport", target.Proto.String())
-	}
-	req := sip.NewRequest(sip.INVITE, uri)
-	maxForwards := sip.MaxForwardsHeader(dialog.MaxForwards)
-	if m := theirs.MaxForwards(); m != nil && *m > 0 {
-		maxForwards = *m - 1 // RFC 7332: a B2BUA keeps counting
-	}
-	req.AppendHeader(&maxForwards)
-	req.AppendHeader(c.way(&c.b).FromOf(theirs, c.b.tag)) // the host is ours, known with the flow
-	to := *uri.Clone()
-	to.UriParams, to.Port = nil, 0
-	to.User = c.way(&c.b).ToUser(theirs, to.User)
-	req.AppendHeader(&sip.ToHeader{Address: to, Params: sip.NewParams()})
-	callID := sip.CallIDHeader(c.b.callID)
-	req.AppendHeader(&callID)
-	req.AppendHeader(&sip.CSeqHeader{SeqNo: 1, MethodName: sip.INVITE})
+	req := Outgoing(c.inA.Request(), c.b.party.Trunk, c.way(&c.b), c.b.callID, c.b.tag, c.house.UserAgent)
 	req.AppendHeader(sip.NewHeader("Allow", Allow))
-	req.AppendHeader(sip.NewHeader("User-Agent", c.house.UserAgent))
 	c.timerHeaders(req, sideB)
 	setSDP(req, n.asked.body)
 	return req, nil
 }
 
 // Allow lists the methods that callseal takes (RFC 3261 section 20.5).
-const Allow = "INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE"
+const Allow = "INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO, MESSAGE, NOTIFY"
 
 // Supported lists the extensions that callseal knows (RFC 3261 section 20.37).
 const Supported = "100rel, timer"
@@ -198,19 +178,12 @@ func setSDP(msg sip.Message, body []byte) {
 func (c *Call) callB() {
 	ctx, cancel := context.WithCancel(context.Background())
 	c.cancelB = cancel
-	way, theirs := c.way(&c.b), c.inA.Request().Headers()
-	user := c.inviteB.From().Address.User
+	way, theirs := c.way(&c.b), c.inA.Request()
 	c.outB = c.house.Endpoint.Send(ctx, transport.Outgoing{
 		Request: c.inviteB.Clone(),
 		Hop:     transport.Hop{Target: &c.b.party.Trunk.Target},
 		Prepare: func(req *sip.Request, f *transport.Flow) {
-			contact := f.Contact(user)
-			header.AtHost(req.From(), contact.Host)
-			way.Host = contact.Host
-			for _, h := range way.Cross(header.Setup, theirs) {
-				req.AppendHeader(h)
-			}
-			req.AppendHeader(&sip.ContactHeader{Address: contact})
+			req.AppendHeader(&sip.ContactHeader{Address: Complete(req, f, way, header.Setup, theirs)})
 			from := req.From().Address
 			c.box.put(func() { c.inviteB.From().Address = from })
 		},

@@ -39,6 +39,8 @@ type House struct {
 	UserAgent string
 	Log       *slog.Logger
 	Metrics   *Metrics
+	// Refused counts a request inside a dialog that was refused, by cause.
+	Refused func(transport.Role, string)
 	// Forget is called once, by the call's goroutine, when the call is over.
 	Forget func(*Call)
 }
@@ -84,6 +86,7 @@ type Call struct {
 	sdpUsable bool          // whether the SDP that came with it may be passed on, rewritten
 	failure   rejection     // what opRelay tells A where B's own words cannot be told
 	byeIn     *transport.ServerTx
+	passing   int           // requests that wait for the other leg's answer
 	reason    []sip.Header  // of A's CANCEL
 	ok        *sip.Response // the 200 that A was sent
 	summary   Summary

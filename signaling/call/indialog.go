@@ -16,11 +16,11 @@ func (c *Call) inDialog(tx *transport.ServerTx) {
 	// call billed on. The door has to be that of the leg's role, though: nobody
 	// on another listener can have learned the tags in an honest way.
 	if d == nil || tx.Flow().Role() != c.leg(s).party.Role {
-		_ = tx.Respond(c.answer(req, 481, "Call/Transaction Does Not Exist"))
+		c.turnDown(tx, 481, "Call/Transaction Does Not Exist", "no_dialog")
 		return
 	}
 	if err := d.Accept(req); err != nil {
-		_ = tx.Respond(c.answer(req, 500, "CSeq out of order")) // RFC 3261 section 12.2.2
+		c.turnDown(tx, 500, "CSeq out of order", "cseq") // RFC 3261 section 12.2.2
 		return
 	}
 	d.Learn(req)
@@ -32,14 +32,10 @@ func (c *Call) inDialog(tx *transport.ServerTx) {
 		c.offered(s, d, tx)
 	case sip.PRACK:
 		c.pracked(s, d, tx)
-	case sip.OPTIONS:
-		res := c.answer(req, 200, "OK")
-		res.AppendHeader(sip.NewHeader("Allow", Allow))
-		_ = tx.Respond(res)
+	case sip.INFO, sip.MESSAGE, sip.NOTIFY, sip.OPTIONS:
+		c.pass(s, tx)
 	default:
-		res := c.answer(req, 405, "Method Not Allowed")
-		res.AppendHeader(sip.NewHeader("Allow", Allow))
-		_ = tx.Respond(res)
+		c.turnDown(tx, 405, "Method Not Allowed", "method", sip.NewHeader("Allow", Allow))
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/emiago/sipgo/sip"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"callseal/media"
@@ -22,6 +23,7 @@ type Metrics struct {
 	lostByes     *prometheus.CounterVec
 	refusedByes  *prometheus.CounterVec
 	panics       prometheus.Counter
+	relayed      *prometheus.CounterVec
 	oneWayAudio  *prometheus.CounterVec
 	silentLegs   *prometheus.CounterVec
 	answerClip   *prometheus.HistogramVec
@@ -96,6 +98,11 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 	}
 	m.quality()
 	reg.MustRegister(m.oneWayAudio, m.silentLegs, m.answerClip, m.mos, m.loss, m.jitter, m.trip)
+	m.relayed = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "callseal_requests_relayed_total",
+		Help: "INFO, MESSAGE, NOTIFY and OPTIONS sent on to another remote, by the roles of both, and class of the code that the first one got.",
+	}, append(legs, "method", "class"))
+	reg.MustRegister(m.relayed)
 	reg.MustRegister(m.calls, m.setup, m.ring, m.talk, m.active, m.legs, m.clear, m.refusedMedia, m.lostByes, m.refusedByes, m.panics)
 	return m
 }
@@ -134,6 +141,14 @@ func (m *Metrics) heard(p Party, st media.SideStats) {
 func (m *Metrics) panicked() {
 	if m != nil {
 		m.panics.Inc()
+	}
+}
+
+// Relayed counts a request that was sent on to another remote, with the code
+// of its answer.
+func (m *Metrics) Relayed(from, to transport.Role, method sip.RequestMethod, code int) {
+	if m != nil {
+		m.relayed.WithLabelValues(from.String(), to.String(), string(method), fmt.Sprintf("%dxx", code/100)).Inc()
 	}
 }
 

@@ -39,6 +39,12 @@ func (w Way) Cross(k Kind, headers []sip.Header) []sip.Header {
 	return out
 }
 
+// OfBody tells whether a header speaks of the body.
+func OfBody(name string) bool {
+	name = strings.ToLower(name)
+	return strings.HasPrefix(name, "content-") || name == "mime-version"
+}
+
 // rows finds the rows of table by the lower-case name; those of a name with a
 // * at its end by the name without it.
 var rows, prefixes = func() (map[string][]*row, map[string][]*row) {

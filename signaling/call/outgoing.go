@@ -1,0 +1,50 @@
+package call
+
+import (
+	"github.com/emiago/sipgo/sip"
+
+	"callseal/signaling/dialog"
+	"callseal/signaling/header"
+	"callseal/signaling/transport"
+	"callseal/signaling/trunk"
+)
+
+// Outgoing makes the request to a trunk that begins what theirs, a request of
+// another leg, asks for. What it carries of theirs are the two numbers and, once
+// its path is known (Prepare), what header lets cross; every identifier is our
+// own.
+func Outgoing(theirs *sip.Request, to *trunk.Trunk, way header.Way, callID, tag, userAgent string) *sip.Request {
+	target := to.Target
+	uri := sip.Uri{Scheme: "sip", User: theirs.Recipient.User, Host: target.Host, Port: int(target.Port), UriParams: sip.NewParams()}
+	if target.Proto != transport.UDP {
+		uri.UriParams.Add("transport", target.Proto.String())
+	}
+	req := sip.NewRequest(theirs.Method, uri)
+	maxForwards := sip.MaxForwardsHeader(dialog.MaxForwards)
+	if m := theirs.MaxForwards(); m != nil && *m > 0 {
+		maxForwards = *m - 1 // RFC 7332: a B2BUA keeps counting
+	}
+	req.AppendHeader(&maxForwards)
+	req.AppendHeader(way.FromOf(theirs, tag))
+	address := *uri.Clone()
+	address.UriParams, address.Port = nil, 0
+	address.User = way.ToUser(theirs, address.User)
+	req.AppendHeader(&sip.ToHeader{Address: address, Params: sip.NewParams()})
+	id := sip.CallIDHeader(callID)
+	req.AppendHeader(&id)
+	req.AppendHeader(&sip.CSeqHeader{SeqNo: 1, MethodName: theirs.Method})
+	req.AppendHeader(sip.NewHeader("User-Agent", userAgent))
+	return req
+}
+
+// Complete fills in what depends on the path of a request that Outgoing made:
+// our host, and the headers that cross. It gives our Contact.
+func Complete(req *sip.Request, f *transport.Flow, way header.Way, kind header.Kind, theirs *sip.Request) sip.Uri {
+	contact := f.Contact(req.From().Address.User)
+	header.AtHost(req.From(), contact.Host)
+	way.Host = contact.Host
+	for _, h := range way.Cross(kind, theirs.Headers()) {
+		req.AppendHeader(h)
+	}
+	return contact
+}

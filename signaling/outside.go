@@ -1,0 +1,156 @@
+package signaling
+
+import (
+	"context"
+	"crypto/rand"
+	"time"
+
+	"github.com/emiago/sipgo/sip"
+
+	"callseal/signaling/call"
+	"callseal/signaling/header"
+	"callseal/signaling/transport"
+	"callseal/signaling/trunk"
+)
+
+// outside says what becomes of a request that is part of no dialog, by method
+// and by the role of who sends it; the first row that fits. Methods in no row
+// get 405: those of call.Allow are taken inside of a dialog only then.
+var outside = []struct {
+	method sip.RequestMethod
+	from   transport.Role // 0: anybody
+	do     func(*Server, *transport.ServerTx)
+}{
+	{sip.INVITE, 0, (*Server).invite},
+	{sip.OPTIONS, 0, (*Server).options},
+	{sip.MESSAGE, 0, (*Server).relay},
+	{sip.NOTIFY, transport.Carrier, (*Server).relay},  // messages waiting, of a number that a dialer has
+	{sip.NOTIFY, transport.Dialer, (*Server).toPhone}, // messages waiting, check-sync
+	{sip.NOTIFY, transport.Phone, (*Server).noDialog}, // of no subscription (RFC 6665 section 4.1.3)
+	{sip.BYE, 0, (*Server).noDialog},
+	{sip.INFO, 0, (*Server).noDialog}, // RFC 6086 section 4.2.2
+	{sip.UPDATE, 0, (*Server).noDialog},
+	{sip.PRACK, 0, (*Server).noDialog},
+}
+
+// begin takes a request that is part of no dialog.
+func (s *Server) begin(tx *transport.ServerTx) {
+	for _, row := range outside {
+		if row.method == tx.Request().Method && (row.from == 0 || row.from == tx.Flow().Role()) {
+			row.do(s, tx)
+			return
+		}
+	}
+	s.refuse(tx, refusal{405, "Method Not Allowed", "method", []sip.Header{sip.NewHeader("Allow", call.Allow)}})
+}
+
+// options says what we can do (RFC 3261 section 11.2).
+func (s *Server) options(tx *transport.ServerTx) {
+	s.respond(tx, 200, "OK", []sip.Header{
+		sip.NewHeader("Allow", call.Allow), sip.NewHeader("Accept", "application/sdp"), sip.NewHeader("Supported", call.Supported),
+	})
+}
+
+func (s *Server) noDialog(tx *transport.ServerTx) {
+	s.refuse(tx, refusal{481, "Call/Transaction Does Not Exist", "no_dialog", nil})
+}
+
+// toPhone is for a phone, which cannot be reached before it registers here. A
+// dialer hears 503 of what is our own fault, and no code that says something of
+// a number.
+func (s *Server) toPhone(tx *transport.ServerTx) {
+	code := 480
+	if tx.Flow().Role() == transport.Dialer {
+		code = 503
+	}
+	s.refuse(tx, refusal{code, "SBC reaches phones in calls only", "phone", nil})
+}
+
+// maxRelayed bounds the requests outside of calls that wait for their answer.
+const maxRelayed = 1000
+
+// relay sends a request on to the trunk that calls of its sender go to.
+func (s *Server) relay(tx *transport.ServerTx) {
+	from, ok := s.identify(tx.Flow())
+	if !ok {
+		s.stranger(tx)
+		return
+	}
+	to := s.cfg.Table.Next(from.Role)
+	if to == nil {
+		code := 404
+		if from.Role == transport.Dialer {
+			code = 503
+		}
+		s.refuse(tx, refusal{code, header.Phrase("SBC has no route for " + from.Name), "route", nil})
+		return
+	}
+	if call.Describes(tx.Request()) {
+		s.refuse(tx, refusal{415, "SBC passes SDP in offers only", "content_type", []sip.Header{sip.NewHeader("Accept", "*/*")}})
+		return
+	}
+	if r := s.admitRelay(tx.Request()); r != nil {
+		s.refuse(tx, *r)
+		return
+	}
+	s.endpoint.Send(context.Background(), s.relayed(tx, from, to))
+}
+
+// admitRelay keeps the second copy of a request out, and bounds what waits.
+func (s *Server) admitRelay(req *sip.Request) *refusal {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.draining.Load():
+		return &refusal{503, "SBC takes no new requests", "draining", retryAfter()}
+	case s.relaying[call.InviteOf(req)]:
+		return &refusal{482, "Loop Detected", "merged", nil} // RFC 3261 section 8.2.2.2
+	case len(s.relaying) >= maxRelayed:
+		return &refusal{503, "SBC waits for too many answers", "limit", retryAfter()}
+	}
+	s.relaying[call.InviteOf(req)] = true
+	return nil
+}
+
+// relayed makes the request for the trunk, and takes its answer.
+func (s *Server) relayed(tx *transport.ServerTx, from call.Party, to *trunk.Trunk) transport.Outgoing {
+	theirs := tx.Request()
+	there := header.Way{From: from.Role, To: to.Role(), Rules: to.Headers}
+	back := header.Way{From: to.Role(), To: from.Role, Host: tx.Flow().Contact("").Host}
+	if from.Trunk != nil {
+		back.Rules = from.Trunk.Headers
+	}
+	req := call.Outgoing(theirs, to, there, rand.Text(), rand.Text(), s.cfg.UserAgent)
+	req.SetBody(theirs.Body())
+	return transport.Outgoing{
+		Request: req,
+		Hop:     transport.Hop{Target: &to.Target},
+		Prepare: func(req *sip.Request, f *transport.Flow) {
+			contact := call.Complete(req, f, there, header.Setup|header.Message, theirs)
+			if req.Method == sip.NOTIFY { // RFC 3428 section 4: not in MESSAGE
+				req.AppendHeader(&sip.ContactHeader{Address: contact})
+			}
+		},
+		Each: func(r transport.Result) {
+			if r.Err == nil && r.Response.IsProvisional() {
+				return
+			}
+			s.mu.Lock()
+			delete(s.relaying, call.InviteOf(theirs))
+			s.mu.Unlock()
+			res := call.Relayed(theirs, r, call.TrunkParty(to), back, s.cfg.UserAgent)
+			s.metrics.calls.Relayed(from.Role, to.Role(), theirs.Method, res.StatusCode)
+			if err := tx.Respond(res); err != nil {
+				s.log.Debug("response not sent", "code", res.StatusCode, "remote", tx.Flow().Remote().String(), "error", err)
+			}
+		},
+	}
+}
+
+// stranger refuses a request from an address that belongs to nobody.
+func (s *Server) stranger(tx *transport.ServerTx) {
+	s.refuse(tx, refusal{403, "SBC does not know this address", "source", nil})
+	s.notes.warn(s.log, time.Now(), tx.Request().Method.String()+" from an unknown address refused",
+		"listener", tx.Flow().Listener(), "remote", tx.Flow().Remote().String(),
+		"advice", "add the address to sources of the dialer, carrier or phones' listener that it belongs to")
+}

@@ -103,6 +103,7 @@ func TestAForkThatLost(t *testing.T) {
 		t.Errorf("BYEs to the fork: %v, want one", byes)
 	}
 	f.dialer.send(f.inDialog("OPTIONS", 103, 1, ok))
+	f.carrier.answer(f.carrier.want("OPTIONS "), "200 OK", "", "", "")
 	f.dialer.want("SIP/2.0 200")
 	f.dialer.never("BYE ")
 	if n := f.Calls(); n != 1 {
@@ -135,6 +136,7 @@ func TestEarlyMediaOfAForkThatLost(t *testing.T) {
 	f.dialer.send(f.inDialog("ACK", 102, 1, ok))
 	f.carrier.answer(invite, "183 Session Progress", "othertag", "Content-Type: application/sdp\n", at(answerSDP, "31000", loser))
 	f.dialer.send(f.inDialog("OPTIONS", 103, 1, ok))
+	f.carrier.answer(f.carrier.want("OPTIONS "), "200 OK", "", "", "")
 	f.dialer.want("SIP/2.0 200")
 	var port int
 	for line := range strings.Lines(ok.body()) {
@@ -348,6 +350,7 @@ func TestLateRequests(t *testing.T) {
 	f.dialer.want("SIP/2.0 200")
 	f.dialer.send(f.invite(1, "", offer)) // repeated: absorbed
 	f.dialer.send(f.inDialog("OPTIONS", 103, 1, ok))
+	f.carrier.answer(f.carrier.want("OPTIONS "), "200 OK", "", "", "")
 	f.dialer.want("SIP/2.0 200")
 	if n := f.Calls(); n != 1 {
 		t.Fatalf("%d calls, want one", n)

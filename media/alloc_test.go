@@ -14,7 +14,7 @@ import (
 // handWorker returns a worker on real sockets that the test drives itself, and a session of it.
 func handWorker(t testing.TB) (*worker, *Session) {
 	t.Helper()
-	os, err := newBackend()
+	os, err := newBackend(0)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -27,6 +27,7 @@ const wakeToken = ^uint64(0)
 type epoll struct {
 	// Never changed.
 	set, event int
+	dscp       int // of the IP headers of what is sent
 
 	// Owned by the worker.
 	events  [maxTokens]unix.EpollEvent
@@ -38,9 +39,9 @@ type epoll struct {
 	to6     unix.RawSockaddrInet6
 }
 
-// newBackend returns an epoll backend. Its owner calls close.
-func newBackend() (backend, error) {
-	e := &epoll{}
+// newBackend returns an epoll backend whose packets bear a DSCP. Its owner calls close.
+func newBackend(dscp int) (backend, error) {
+	e := &epoll{dscp: dscp}
 	var err error
 	if e.set, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC); err != nil {
 		return nil, describe("epoll_create1", err)
@@ -72,6 +73,7 @@ func (e *epoll) bind(at netip.AddrPort) (socket, error) {
 	} else {
 		address.(*unix.SockaddrInet4).Addr = at.Addr().As4()
 	}
+	e.mark(fd, family)
 	if err == nil {
 		err = unix.Bind(fd, address)
 	}
@@ -80,6 +82,15 @@ func (e *epoll) bind(at netip.AddrPort) (socket, error) {
 		return 0, describe("bind "+at.String(), err)
 	}
 	return socket(fd), nil
+}
+
+// mark sets a socket's DSCP. One that takes none still carries the call.
+func (e *epoll) mark(fd, family int) {
+	if family == unix.AF_INET6 {
+		_ = unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_TCLASS, e.dscp<<2)
+		return
+	}
+	_ = unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_TOS, e.dscp<<2)
 }
 
 func (e *epoll) attach(s socket, token uint64) error {

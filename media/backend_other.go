@@ -3,4 +3,4 @@
 package media
 
 // newBackend has no implementation here yet.
-func newBackend() (backend, error) { return nil, ErrUnsupported }
+func newBackend(int) (backend, error) { return nil, ErrUnsupported }

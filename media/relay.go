@@ -19,6 +19,9 @@ const defaultRest = 30 * time.Second
 // DefaultSilence is what Config.Silence should be where nobody says otherwise.
 const DefaultSilence = 30 * time.Second
 
+// DefaultDSCP is expedited forwarding (RFC 3246), which RFC 4594 section 4.1 recommends for telephony.
+const DefaultDSCP = 46
+
 // maxBinds is how many pairs are tried for one side when other processes hold ports of the range.
 const maxBinds = 128
 
@@ -28,6 +31,7 @@ type Config struct {
 	Workers int              // OS threads that relay; 0 means one per processor
 	Grid    time.Duration    // a worker that is not behind wakes up at most once in this time; 0: for every packet
 	Rest    time.Duration    // a closed port rests before a new call gets it; 0 means 30 s
+	DSCP    int              // 0..63, of what is sent (RFC 2474); DefaultDSCP is what audio should have
 	Silence time.Duration    // EventSilent comes when a remote was silent for so long; 0: never
 	Log     *slog.Logger     // required
 	Metrics *Metrics         // nil: none
@@ -128,7 +132,7 @@ func addProcessors(n int) {
 func (r *Relay) makeWorkers() ([]*worker, error) {
 	var workers []*worker
 	for range r.config.Workers {
-		os, err := newBackend()
+		os, err := newBackend(r.config.DSCP)
 		if err != nil {
 			for _, w := range workers {
 				w.os.close()

@@ -122,11 +122,12 @@ func parseConfig(r io.Reader, files fileSystem, now time.Time) (*Config, *report
 
 func rawDefaults() rawConfig {
 	return rawConfig{
-		TLS:   rawIdentity{MinVersion: defaultMinVersion},
-		Admin: rawAdmin{Listen: defaultAdmin},
-		Log:   rawLog{Level: "info", Format: "text"},
-		Drain: rawDrain{Timeout: defaultDrainTimeout},
-		Media: rawMedia{Ports: defaultPorts, Rest: defaultRest, Coalesce: defaultCoalesce},
+		TLS:       rawIdentity{MinVersion: defaultMinVersion},
+		Admin:     rawAdmin{Listen: defaultAdmin},
+		Log:       rawLog{Level: "info", Format: "text"},
+		Drain:     rawDrain{Timeout: defaultDrainTimeout},
+		Signaling: rawSignaling{DSCP: transport.DefaultDSCP},
+		Media:     rawMedia{Ports: defaultPorts, Rest: defaultRest, Coalesce: defaultCoalesce, DSCP: media.DefaultDSCP},
 		Limits: rawLimits{
 			Ring:                  signaling.DefaultRing,
 			Duration:              signaling.DefaultDuration,
@@ -157,6 +158,8 @@ func (l *loader) general() {
 		l.fail("log.format", fault{quote(f) + " is no format", "write text or json"})
 	}
 	l.cfg.Log.JSON = l.raw.Log.Format == "json"
+	l.dscp("signaling.dscp", l.raw.Signaling.DSCP)
+	l.cfg.Signaling.Network = transport.Kernel(l.raw.Signaling.DSCP)
 	l.span("drain.timeout", l.raw.Drain.Timeout, 0, 7*24*time.Hour)
 	l.cfg.DrainTimeout = l.raw.Drain.Timeout
 }

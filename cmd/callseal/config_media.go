@@ -34,6 +34,8 @@ func (l *loader) media() {
 	if r.Workers < 0 || r.Workers > 256 {
 		l.fail("media.workers", fault{strconv.Itoa(r.Workers) + " is out of bounds", "write 1 to 256, or 0 for one per processor"})
 	}
+	l.dscp("media.dscp", r.DSCP)
+	l.cfg.Media.DSCP = r.DSCP
 	l.span("media.rest", r.Rest, 0, 10*time.Minute)
 	l.span("media.coalesce", r.Coalesce, 0, maxCoalesce)
 	l.cfg.Media.Grid = r.Coalesce
@@ -66,6 +68,13 @@ func (l *loader) mediaAddress(place, address, advertise string, is func(netip.Ad
 		l.fail(other, fault{"SDP cannot say " + shown.String(), "give the address at which the other side reaches this one"})
 	}
 	return own, shown
+}
+
+// dscp checks a codepoint of IP headers (RFC 2474).
+func (l *loader) dscp(place string, n int) {
+	if n < 0 || n > 63 {
+		l.fail(place, fault{strconv.Itoa(n) + " is out of bounds", "write 0 to 63, such as 46 for EF or 24 for CS3"})
+	}
 }
 
 func (l *loader) portRange(place, text string) media.PortRange {

@@ -10,6 +10,7 @@ type rawConfig struct {
 	Admin     rawAdmin      `yaml:"admin"`
 	Log       rawLog        `yaml:"log"`
 	Drain     rawDrain      `yaml:"drain"`
+	Signaling rawSignaling  `yaml:"signaling"`
 	Listeners []rawListener `yaml:"listeners"`
 	Media     rawMedia      `yaml:"media"`
 	Limits    rawLimits     `yaml:"limits"`
@@ -38,6 +39,10 @@ type rawDrain struct {
 	Timeout time.Duration `yaml:"timeout"`
 }
 
+type rawSignaling struct {
+	DSCP int `yaml:"dscp"`
+}
+
 type rawListener struct {
 	Name      string        `yaml:"name"`
 	Role      string        `yaml:"role"`
@@ -63,6 +68,7 @@ type rawMedia struct {
 	Workers    int           `yaml:"workers"`
 	Coalesce   time.Duration `yaml:"coalesce"`
 	Rest       time.Duration `yaml:"rest"`
+	DSCP       int           `yaml:"dscp"`
 }
 
 type rawLimits struct {

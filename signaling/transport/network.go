@@ -29,28 +29,55 @@ type PacketConn interface {
 }
 
 // kernel is the operating system's network.
-type kernel struct{}
+type kernel struct{ dscp int }
+
+// Kernel is the operating system's network. Its IP headers bear a DSCP, 0 to 63 (RFC 2474).
+func Kernel(dscp int) Network { return kernel{dscp} }
+
+// DefaultDSCP is class selector 3. RFC 4594 section 4.2 recommends CS5 for signaling; networks for telephony have kept
+// to the CS3 that came before it.
+const DefaultDSCP = 24
 
 var _ Network = kernel{}
 
-func (kernel) Listen(address netip.AddrPort) (net.Listener, error) {
-	l, err := net.ListenTCP(network("tcp", address.Addr()), net.TCPAddrFromAddrPort(address))
-	if err != nil {
-		return nil, err // a nil *net.TCPListener would be no nil net.Listener
-	}
-	return l, nil
-}
-
-func (kernel) Dial(ctx context.Context, within time.Duration, to netip.AddrPort) (net.Conn, error) {
-	dialer := net.Dialer{Timeout: within}
-	return dialer.DialContext(ctx, "tcp", to.String())
-}
-
-func (kernel) ListenPacket(address netip.AddrPort) (PacketConn, error) {
-	u, err := net.ListenUDP(network("udp", address.Addr()), net.UDPAddrFromAddrPort(address))
+func (k kernel) Listen(address netip.AddrPort) (net.Listener, error) {
+	config := net.ListenConfig{Control: k.mark}
+	l, err := config.Listen(context.Background(), network("tcp", address.Addr()), address.String())
 	if err != nil {
 		return nil, err
 	}
+	return markedListener{l, k}, nil
+}
+
+// markedListener marks what it accepts: over IPv6 a connection does not inherit the listener's traffic class.
+type markedListener struct {
+	net.Listener
+	kernel kernel
+}
+
+func (l markedListener) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	if raw, err := c.(*net.TCPConn).SyscallConn(); err == nil {
+		_ = l.kernel.mark(network("tcp", tcpAddr(c.LocalAddr()).Addr()), "", raw) // a connection that is gone already shows when it is read
+	}
+	return c, nil
+}
+
+func (k kernel) Dial(ctx context.Context, within time.Duration, to netip.AddrPort) (net.Conn, error) {
+	dialer := net.Dialer{Timeout: within, Control: k.mark}
+	return dialer.DialContext(ctx, "tcp", to.String())
+}
+
+func (k kernel) ListenPacket(address netip.AddrPort) (PacketConn, error) {
+	config := net.ListenConfig{Control: k.mark}
+	c, err := config.ListenPacket(context.Background(), network("udp", address.Addr()), address.String())
+	if err != nil {
+		return nil, err
+	}
+	u := c.(*net.UDPConn)
 	_ = u.SetReadBuffer(udpReadBuffer) // the kernel gives what it allows
 	return u, nil
 }

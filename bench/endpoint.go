@@ -120,7 +120,7 @@ func (e *Endpoint) listenUDP() error {
 
 func (e *Endpoint) listenStream() error {
 	if e.cfg.Proto == TLS && e.cfg.Certificate == nil {
-		return fmt.Errorf("%w: TLS needs a certificate to listen", ErrCertificate)
+		return fmt.Errorf("%w: TLS needs one to listen", ErrIdentity)
 	}
 	l, err := net.Listen("tcp", e.cfg.Local.String())
 	if err != nil {

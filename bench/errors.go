@@ -13,6 +13,7 @@ import (
 var (
 	ErrUnreachable = errors.New("server unreachable")
 	ErrCertificate = errors.New("certificate refused")
+	ErrIdentity    = errors.New("no certificate to show")
 	ErrPlain       = errors.New("offer of SRTP was answered without SRTP")
 	ErrTarget      = errors.New("not a SIP target")
 	ErrKey         = errors.New("crypto line not usable")

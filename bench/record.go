@@ -62,6 +62,7 @@ type Record struct {
 	GeneratorCPU   time.Duration // what the generator itself used; 0: not known
 	GeneratorBound bool          // the generator was the bottleneck, so the figures are not the server's: exit 3
 	BoundBy        []string      // why, a sentence each
+	BrokenOff      string        // why the run ended before its time; "": it did not
 
 	Faults []string // one sentence each, most frequent first
 	Notes  []string // what the scenario found beside faults, one sentence each, like the knee of cps

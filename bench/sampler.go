@@ -3,6 +3,7 @@ package bench
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"fmt"
 	"io/fs"
 	"path"
@@ -30,7 +31,9 @@ type Sampler struct {
 func NewSampler(proc fs.FS, pid int) (*Sampler, error) {
 	s := &Sampler{proc: proc, pid: pid, clock: cpuClock}
 	var err error
-	if s.began, err = s.read(); err != nil {
+	if s.began, err = s.read(); errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("no process %d to sample: %w", pid, fs.ErrNotExist)
+	} else if err != nil {
 		return nil, fmt.Errorf("no process %d to sample: %w", pid, err)
 	}
 	return s, nil

@@ -97,7 +97,9 @@ func Run(ctx context.Context, cfg Config) (*bench.Record, error) {
 	watching := r.watch()
 	r.perform(ctx)
 	record := watching()
-	err = r.broken(ctx)
+	if err = r.broken(ctx); err != nil {
+		record.BrokenOff = err.Error()
+	}
 	for _, h := range cfg.Hooks {
 		if h.Done != nil {
 			h.Done(record, err)

@@ -209,7 +209,7 @@ func (w *watcher) conclude(rec *bench.Record, media stream.Counts) {
 	counted := t.faults
 	if stopped { // from outside: the ends do not agree on plans any more
 		counted = map[fault]int{}
-		rec.Notes = append(rec.Notes, "The run was stopped from outside; calls that were up were hung up.")
+		rec.Notes = append(rec.Notes, "The run ended before its time; calls that were up were hung up.")
 	}
 	for text, n := range t.byes(rec, stopped) {
 		counted[text] += n

@@ -12,7 +12,7 @@ func toJSON(r *bench.Record) document {
 	d := document{
 		Version: version, Scenario: r.Scenario, Target: redactURI(r.Target), Command: redact(r.Command),
 		Began: r.Began, Took: jsonMS(r.Took), GeneratorBound: r.GeneratorBound, BoundBy: r.BoundBy,
-		GeneratorCPU: jsonMS(r.GeneratorCPU), Objectives: []jsonVerdict{}, Faults: r.Faults, Notes: r.Notes, Calls: r.Calls, Codes: toCodes(r.Codes),
+		GeneratorCPU: jsonMS(r.GeneratorCPU), BrokenOff: r.BrokenOff, Objectives: []jsonVerdict{}, Faults: r.Faults, Notes: r.Notes, Calls: r.Calls, Codes: toCodes(r.Codes),
 		Times:   map[string]jsonPercentiles{},
 		Packets: jsonPackets(r.Packets), Tone: (*jsonTone)(r.Tone), Wire: (*jsonWire)(r.Wire),
 		CPUPerCall: jsonMS(r.CPUPerCall), CPUPerPacket: jsonMS(r.CPUPerPacket), RSSPerCall: r.RSSPerCall,
@@ -66,7 +66,7 @@ func (d document) record() *bench.Record {
 	r := &bench.Record{
 		Scenario: d.Scenario, Target: d.Target, Command: d.Command, Began: d.Began, Took: time.Duration(d.Took),
 		Calls: d.Calls, Codes: d.Codes.codes(), Faults: d.Faults, Notes: d.Notes, GeneratorBound: d.GeneratorBound,
-		BoundBy: d.BoundBy, GeneratorCPU: time.Duration(d.GeneratorCPU),
+		BoundBy: d.BoundBy, GeneratorCPU: time.Duration(d.GeneratorCPU), BrokenOff: d.BrokenOff,
 		CPUPerCall: time.Duration(d.CPUPerCall), CPUPerPacket: time.Duration(d.CPUPerPacket), RSSPerCall: d.RSSPerCall,
 	}
 	for key, to := range map[string]*bench.Percentiles{

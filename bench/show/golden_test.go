@@ -55,6 +55,8 @@ func TestGolden(t *testing.T) {
 	}
 	interrupted := tiny()
 	interrupted.Calls, interrupted.Faults = nil, []string{"127.0.0.1:5060: server unreachable: connection refused"}
+	broken := tiny()
+	broken.Calls, broken.BrokenOff = map[string]int{"stopped": 4, "failed": 1}, "127.0.0.1:5060: server unreachable: INVITE got no response"
 	found := tiny()
 	found.Notes = []string{"The knee is at 40 calls a second."}
 	rows := []struct{ name, got string }{
@@ -63,6 +65,7 @@ func TestGolden(t *testing.T) {
 		{"plain/notes", play(found, 0, 1)},
 		{"plain/empty", play(&bench.Record{}, 0, 0)},
 		{"plain/unreachable", play(interrupted, 0, 0)},
+		{"plain/broken", play(broken, 0, 1)},
 		{"plain/storm", play(storm(), 0, 2)},
 		{"plain/generator", strings.Join(Summary(bound()), "\n") + "\n" + judge(bound()).Headline + ". " + judge(bound()).Why + "\n"},
 		{"frame/100", frame(busy(), 45, 100, false)},
@@ -92,6 +95,27 @@ func TestGolden(t *testing.T) {
 		if err := os.WriteFile(file, txtar.Format(archive), 0o644); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+func TestWrap(t *testing.T) {
+	for _, row := range []struct {
+		name, head, text string
+		width            int
+		want             string
+	}{
+		{"fits", "  ", "a few words", 40, "  a few words"},
+		{"exactly", "", "twenty columns, just", 20, "twenty columns, just"},
+		{"indented", "  - ", "one of a hundred packets came late", 24, "  - one of a hundred\n    packets came late"},
+		{"styles take no room", "", "\x1b[31mBroken off.\x1b[0m It is red, it is", 24, "\x1b[31mBroken off.\x1b[0m It is red,\nit is"},
+		{"a long word", "", "see /a/very/long/path/of/a/file now", 20, "see\n/a/very/long/path/of/a/file\nnow"},
+		{"too narrow", "    ", "a few words and some", 10, "    a few words and some"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			if got := strings.Join(wrap(row.head, row.text, row.width), "\n"); got != row.want {
+				t.Errorf("got:\n%s\nwant:\n%s", got, row.want)
+			}
+		})
 	}
 }
 

@@ -89,6 +89,7 @@ type document struct {
 	GeneratorBound bool                       `json:"generator_bound"` // the figures are not the server's
 	BoundBy        []string                   `json:"bound_by"`        // why
 	GeneratorCPU   jsonMS                     `json:"generator_cpu_ms"`
+	BrokenOff      string                     `json:"broken_off"` // why it ended before its time
 	Objectives     []jsonVerdict              `json:"slo"`
 	Faults         []string                   `json:"faults"` // most frequent first
 	Notes          []string                   `json:"notes"`  // what else was found

@@ -65,7 +65,7 @@ func (s *Screen) Done(r *bench.Record) {
 	j := judge(r)
 	s.terminal.Print("", s.terminal.Paint(Bold, "Summary"))
 	for _, line := range Summary(r) {
-		s.terminal.Print("  " + line)
+		s.terminal.Paragraph("  ", line)
 	}
 	if len(r.SLO) > 0 {
 		s.terminal.Print("", s.terminal.Paint(Bold, "Objectives"))
@@ -75,15 +75,16 @@ func (s *Screen) Done(r *bench.Record) {
 		if !v.OK {
 			mark = s.terminal.Paint(Red, "MISSED")
 		}
-		s.terminal.Print(fmt.Sprintf("  %s  %s: %s", mark, v.Text, got(v)))
+		s.terminal.Paragraph("  "+mark+"  ", v.Text+": "+got(v))
 	}
 	if len(r.Faults) > 0 {
 		s.terminal.Print("", s.terminal.Paint(Red, "Faults"))
 	}
 	for _, fault := range r.Faults {
-		s.terminal.Print("  - " + fault)
+		s.terminal.Paragraph("  - ", fault)
 	}
-	s.terminal.Print("", s.terminal.Paint(j.Tone.style(), j.Headline+".")+" "+j.Why)
+	s.terminal.Print("")
+	s.terminal.Paragraph("", s.terminal.Paint(j.Tone.style(), j.Headline+".")+" "+j.Why)
 }
 
 func (s *Screen) add(now bench.Sample) {

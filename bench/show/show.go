@@ -85,6 +85,8 @@ type judgement struct {
 func judge(r *bench.Record) judgement {
 	lost := missed(r)
 	switch {
+	case r.BrokenOff != "":
+		return judgement{bad, "Broken off", capital(r.BrokenOff) + "."}
 	case r.GeneratorBound:
 		why := "It could not keep to its own plan"
 		if len(r.BoundBy) > 0 {

@@ -72,6 +72,54 @@ func (t *Terminal) Print(lines ...string) {
 	_, _ = io.WriteString(t.out, strings.Join(lines, "\n")+"\n")
 }
 
+// Paragraph writes a text that stays: behind head, and in as many lines as the
+// terminal's width needs, each but the first indented by head's columns.
+func (t *Terminal) Paragraph(head, text string) {
+	if !t.Live() {
+		t.Print(head + text)
+		return
+	}
+	width, _ := t.size()
+	t.Print(wrap(head, text, width)...)
+}
+
+// leastWidth is a terminal's below which nothing is wrapped by us.
+const leastWidth = 20
+
+// wrap breaks a text between words. Styles must not span words; they take no
+// columns.
+func wrap(head, text string, width int) (lines []string) {
+	indent := columns(head)
+	if width < indent+leastWidth {
+		return []string{head + text}
+	}
+	line, used := head, indent
+	for i, word := range strings.Split(text, " ") {
+		if n := columns(word); i == 0 {
+			line, used = line+word, used+n
+		} else if used+1+n > width {
+			lines = append(lines, line)
+			line, used = strings.Repeat(" ", indent)+word, indent+n
+		} else {
+			line, used = line+" "+word, used+1+n
+		}
+	}
+	return append(lines, line)
+}
+
+// columns is how wide a text is, styles left out.
+func columns(text string) (n int) {
+	for text != "" {
+		if strings.HasPrefix(text, "\x1b[") {
+			_, text, _ = strings.Cut(text, "m")
+			continue
+		}
+		_, size := utf8.DecodeRuneInString(text)
+		text, n = text[size:], n+1
+	}
+	return n
+}
+
 // Draw writes lines over those of the last Draw. Lines and frames that do not
 // fit are cut.
 func (t *Terminal) Draw(lines []string) {

@@ -3,6 +3,7 @@ package main
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"net/netip"
 	"os"
@@ -10,6 +11,9 @@ import (
 
 	"callseal/bench"
 )
+
+// errNoPEM is a file that holds none of what it should.
+var errNoPEM = errors.New("there is no certificate in PEM in it")
 
 // ends are the flags that say where the server is, and who calls and answers.
 type ends struct {
@@ -34,11 +38,11 @@ func (e ends) caller(target bench.Target) (bench.Config, error) {
 	}
 	text, err := os.ReadFile(e.CA)
 	if err != nil {
-		return cfg, err
+		return cfg, fmt.Errorf("--ca: %w", err)
 	}
 	cfg.Roots = x509.NewCertPool()
 	if !cfg.Roots.AppendCertsFromPEM(text) {
-		return cfg, fmt.Errorf("%s: %w: no certificate in PEM", e.CA, bench.ErrCertificate)
+		return cfg, fmt.Errorf("--ca %s: %w", e.CA, errNoPEM)
 	}
 	return cfg, nil
 }
@@ -54,7 +58,7 @@ func (e ends) answerer(url string) (bench.Config, error) {
 		return cfg, nil
 	}
 	if e.Certificate == "" || e.Key == "" {
-		return cfg, fmt.Errorf("--answer %s: %w: give --certificate and --key", url, bench.ErrCertificate)
+		return cfg, fmt.Errorf("--answer %s: %w: give --certificate and --key", url, bench.ErrIdentity)
 	}
 	pair, err := tls.LoadX509KeyPair(e.Certificate, e.Key)
 	if err != nil {

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"errors"
 	"io"
 	"os"
 
@@ -38,7 +39,12 @@ func main() {
 		kong.BindTo(os.Stdout, (*output)(nil)),
 		kong.BindTo(os.Stdout, (*io.Writer)(nil)),
 	)
-	ctx.FatalIfErrorf(ctx.Run())
+	err := ctx.Run()
+	var said versus.Status
+	if errors.As(err, &said) {
+		os.Exit(said.ExitCode()) // it has said why
+	}
+	ctx.FatalIfErrorf(err)
 }
 
 // exitStatus is 1 for a command line that kong cannot understand: its own 80

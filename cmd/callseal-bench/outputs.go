@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -34,7 +35,11 @@ func (o outputs) open(out io.Writer, scenario, target string, planned time.Durat
 		f, err := create(row.path)
 		if err != nil {
 			r.drop()
-			return nil, fmt.Errorf("%s: %w", row.flag, err)
+			var cause *fs.PathError
+			if errors.As(err, &cause) { // of a name that nobody has typed
+				err = cause.Err
+			}
+			return nil, fmt.Errorf("%s: %s cannot be written: %w", row.flag, row.path, err)
 		}
 		f.write = row.write
 		r.files = append(r.files, f)
@@ -115,7 +120,7 @@ type file struct {
 
 func create(path string) (*file, error) {
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
-		return nil, fmt.Errorf("%s is a directory", path)
+		return nil, errors.New("it is a directory")
 	} else if err == nil && !info.Mode().IsRegular() {
 		f, err := os.OpenFile(path, os.O_WRONLY, 0)
 		return &file{File: f}, err

@@ -127,7 +127,7 @@ func TestOutputsThatCannotBe(t *testing.T) {
 		want string
 	}{
 		{"no folder", outputs{Report: filepath.Join(dir, "missing", "out.html")}, "--report: "},
-		{"a folder", outputs{JSON: dir}, "is a directory"},
+		{"a folder", outputs{JSON: dir}, "it is a directory"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			if _, err := row.o.open(&bytes.Buffer{}, "smoke", "", 0); err == nil || !strings.Contains(err.Error(), row.want) {

@@ -56,7 +56,7 @@ func TestRun(t *testing.T) {
 		{"unreachable", func(c *runCmd, _ string) { c.Target = "sips:" + freePort(t) }, bench.ErrUnreachable, "refused"},
 		{"another CA", func(c *runCmd, _ string) { c.CA = other.ca }, bench.ErrCertificate, "not signed by the given CA"},
 		{"no such process", func(c *runCmd, _ string) { c.PID = 1 << 30 }, fs.ErrNotExist, "--pid"},
-		{"answerer without certificate", func(c *runCmd, _ string) { c.Key = "" }, bench.ErrCertificate, "--key"},
+		{"answerer without certificate", func(c *runCmd, _ string) { c.Key = "" }, bench.ErrIdentity, "--key"},
 		{"bad answer address", func(c *runCmd, _ string) { c.Answer = "tls://0.0.0.0:5061" }, bench.ErrTarget, "--answer"},
 		{"bad target", func(c *runCmd, _ string) { c.Target = "127.0.0.1" }, bench.ErrTarget, "sips:"},
 	} {

@@ -264,14 +264,20 @@ func TestDescriptorsRunOut(t *testing.T) {
 	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
 		t.Fatal(err)
 	}
-	var held []net.Conn
+	var held []io.Closer
 	for {
-		c, err := net.Dial("tcp", b.Addr("tcp").String())
+		f, err := os.Open(os.DevNull)
 		if err != nil {
-			break // no descriptor is left, for either side
+			break // no descriptor is left
 		}
-		held = append(held, c)
+		held = append(held, f)
 	}
+	_ = held[0].Close() // this one is for our end of a connection
+	c, err := net.Dial("tcp", b.Addr("tcp").String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	held[0] = c
 	eventually(t, "accept fails", func() bool { return b.count(t, "callseal_connections_refused_total", "cause=descriptors") > 0 })
 	for _, c := range held {
 		_ = c.Close()

@@ -309,6 +309,11 @@ func (p *player) fill(a *agent, value string) (string, error) {
 	for name, at := range machines {
 		pairs = append(pairs, "{"+name+"}", at.String())
 	}
+	for _, r := range a.got {
+		if v := r.get("RSeq"); v != "" {
+			pairs = append([]string{"{rack}", v + " " + r.get("CSeq")}, pairs...)
+		}
+	}
 	for n, t := range a.calls {
 		local, remote := t.tag, ""
 		if d := t.last; d != nil {

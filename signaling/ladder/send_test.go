@@ -122,7 +122,12 @@ func (a *agent) ask(s *step, t *talk) error {
 	if !slices.Contains([]string{"ACK", "BYE", "CANCEL"}, method) {
 		m.add("Contact", a.contact())
 	}
-	if err := a.describe(s, t, m, nil, method == "INVITE"); err != nil {
+	able(s, m)
+	var offer *look
+	if method == "ACK" || method == "PRACK" {
+		offer = t.heard
+	}
+	if err := a.describe(s, t, m, offer, method == "INVITE"); err != nil {
 		return err
 	}
 	if err := a.override(s, m); err != nil {
@@ -197,6 +202,29 @@ func (a *agent) describe(s *step, t *talk, m *message, offer *look, usual bool) 
 	return nil
 }
 
+// able writes what the agent says that it knows.
+func able(s *step, m *message) {
+	if !s.is("can") {
+		return
+	}
+	methods, tags := "INVITE, ACK, CANCEL, BYE, OPTIONS", []string{}
+	for word := range strings.SplitSeq(s.words["can"], ",") {
+		switch word {
+		case "update":
+			methods += ", UPDATE"
+		case "100rel":
+			methods += ", PRACK"
+			tags = append(tags, word)
+		default:
+			tags = append(tags, word)
+		}
+	}
+	m.add("Allow", methods)
+	if len(tags) > 0 {
+		m.add("Supported", strings.Join(tags, ", "))
+	}
+}
+
 // override replaces and adds the headers that the script names.
 func (a *agent) override(s *step, m *message) error {
 	once := map[string]bool{}
@@ -266,6 +294,7 @@ func (a *agent) respond(s *step, t *talk, code int) error {
 	if refreshing && code > 100 && code < 300 {
 		m.add("Contact", a.contact())
 	}
+	able(s, m)
 	if v := s.words["rseq"]; v != "" {
 		m.add("Require", "100rel")
 		m.add("RSeq", v)

@@ -259,6 +259,8 @@ func (set *setting) one(name, value string) error {
 		set.player.net.names[host] = []netip.Addr{machines[machine].Addr()}
 	case "ring":
 		limits.Ring, err = time.ParseDuration(value)
+	case "session":
+		limits.Session, err = time.ParseDuration(value)
 	case "length":
 		limits.Duration, err = time.ParseDuration(value)
 	case "calls":

@@ -76,7 +76,7 @@ func New(cfg Config, relay call.Relay, log *slog.Logger, metrics *Metrics) (*Ser
 	}
 	s.endpoint = endpoint
 	s.house = call.House{
-		Endpoint: endpoint, Relay: relay, MediaAddress: s.mediaAddress,
+		Endpoint: endpoint, Relay: relay, Table: &s.cfg.Table, MediaAddress: s.mediaAddress,
 		Ring: s.limits.Ring, Length: s.limits.Duration, Session: s.limits.Session,
 		UserAgent: cfg.UserAgent, Log: log, Metrics: metrics.calls, Forget: s.forget, Refused: metrics.refuse,
 	}

@@ -90,6 +90,7 @@ type rawTrunk struct {
 	TLS       *rawClientTLS `yaml:"tls"`
 	Headers   rawHeaders    `yaml:"headers"`
 	Trusted   bool          `yaml:"trusted"`
+	Redirect  string        `yaml:"redirect"`
 	Plaintext *rawPlaintext `yaml:"plaintext"`
 }
 

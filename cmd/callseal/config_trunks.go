@@ -54,6 +54,13 @@ func (l *loader) trunk(place string, role transport.Role, raw rawTrunk) *trunk.T
 		Suites:  l.suites(place+".suites", raw.Suites, trunkSuites()),
 		Headers: l.headers(place, role, raw),
 	}
+	switch raw.Redirect {
+	case "", "refuse":
+	case "follow":
+		t.Follow = true
+	default:
+		l.fail(place+".redirect", fault{quote(raw.Redirect) + " is no policy", "write follow or refuse"})
+	}
 	hop, f := parseURI(raw.URI)
 	if raw.URI == "" {
 		f = &fault{"is missing", `write where calls to it go, like "sips:HOST:5061"`}

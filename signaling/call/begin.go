@@ -181,7 +181,7 @@ func (c *Call) callB() {
 	way, theirs := c.way(&c.b), c.inA.Request()
 	c.outB = c.house.Endpoint.Send(ctx, transport.Outgoing{
 		Request: c.inviteB.Clone(),
-		Hop:     transport.Hop{Target: &c.b.party.Trunk.Target},
+		Hop:     transport.Hop{Target: &c.b.party.Trunk.Target, Addr: c.redirect.addr},
 		Prepare: func(req *sip.Request, f *transport.Flow) {
 			req.AppendHeader(&sip.ContactHeader{Address: Complete(req, f, way, header.Setup, theirs)})
 			from := req.From().Address
@@ -253,6 +253,9 @@ func (c *Call) result(r transport.Result) {
 		})
 		return
 	}
+	if res.StatusCode >= 300 && c.redirected(res) {
+		return
+	}
 	c.from = res
 	switch {
 	case res.IsProvisional():
@@ -267,6 +270,9 @@ func (c *Call) result(r transport.Result) {
 // noAnswer is B out of reach: a fault that VICIdial has to see as 503, never
 // as a code that would mark the number.
 func (c *Call) noAnswer(err error) {
+	if c.machine.state == calling && c.elsewhere() {
+		return
+	}
 	phrase := "SBC cannot reach " + c.b.party.Name
 	advice := ""
 	var failure *transport.Failure
@@ -383,7 +389,7 @@ func (c *Call) rejected(res *sip.Response) {
 	c.failure = rejection{res.StatusCode, header.Foreign(res.Reason)}
 	switch {
 	case res.StatusCode < 400: // a dialer is never sent elsewhere
-		c.failure = rejection{503, header.Phrase(c.b.party.Name + " redirects and that is not followed")}
+		c.failure = c.unfollowed()
 	case res.StatusCode == 401 || res.StatusCode == 407:
 		c.failure = rejection{503, header.Phrase(c.b.party.Name + " asks for a password")}
 	}

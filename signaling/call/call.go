@@ -30,6 +30,8 @@ type House struct {
 		SendAck(*sip.Request, transport.Hop)
 	}
 	Relay Relay
+	// Table knows the trunks that a redirection may lead to.
+	Table *trunk.Table
 	// MediaAddress is where the relay binds for a leg, and what SDP says of it.
 	MediaAddress func(v6 bool) (bind, advertise netip.Addr)
 	Ring, Length time.Duration
@@ -86,6 +88,7 @@ type Call struct {
 	sdpUsable bool          // whether the SDP that came with it may be passed on, rewritten
 	failure   rejection     // what opRelay tells A where B's own words cannot be told
 	byeIn     *transport.ServerTx
+	redirect  redirection
 	passing   int           // requests that wait for the other leg's answer
 	reason    []sip.Header  // of A's CANCEL
 	ok        *sip.Response // the 200 that A was sent

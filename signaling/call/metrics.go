@@ -24,6 +24,7 @@ type Metrics struct {
 	refusedByes  *prometheus.CounterVec
 	panics       prometheus.Counter
 	relayed      *prometheus.CounterVec
+	redirections *prometheus.CounterVec
 	oneWayAudio  *prometheus.CounterVec
 	silentLegs   *prometheus.CounterVec
 	answerClip   *prometheus.HistogramVec
@@ -102,7 +103,11 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		Name: "callseal_requests_relayed_total",
 		Help: "INFO, MESSAGE, NOTIFY and OPTIONS sent on to another remote, by the roles of both, and class of the code that the first one got.",
 	}, append(legs, "method", "class"))
-	reg.MustRegister(m.relayed)
+	m.redirections = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "callseal_redirections_total",
+		Help: "Places that a 3xx named, by the trunk that said it and what became of it: followed, loop, elsewhere (not configured) or refused (all of them).",
+	}, []string{"role", "name", "outcome"})
+	reg.MustRegister(m.relayed, m.redirections)
 	reg.MustRegister(m.calls, m.setup, m.ring, m.talk, m.active, m.legs, m.clear, m.refusedMedia, m.lostByes, m.refusedByes, m.panics)
 	return m
 }
@@ -149,6 +154,12 @@ func (m *Metrics) panicked() {
 func (m *Metrics) Relayed(from, to transport.Role, method sip.RequestMethod, code int) {
 	if m != nil {
 		m.relayed.WithLabelValues(from.String(), to.String(), string(method), fmt.Sprintf("%dxx", code/100)).Inc()
+	}
+}
+
+func (m *Metrics) redirected(by Party, outcome string) {
+	if m != nil {
+		m.redirections.WithLabelValues(by.Role.String(), by.Name, outcome).Inc()
 	}
 }
 

@@ -294,6 +294,8 @@ func (set *setting) ofAgent(agent, field, value string) error {
 		set.player.sealed[agent] = t.Media == sdp.Required
 	case "sources":
 		t.Sources = nil
+	case "redirect":
+		t.Follow = value == "follow"
 	case "host":
 		t.Target.Host = value
 	default:

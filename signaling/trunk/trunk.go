@@ -25,6 +25,8 @@ type Trunk struct {
 	// Headers is what of a message is told to this trunk, beside header's own
 	// table; nil: nothing else.
 	Headers *header.Rules
+	// Follow tells whether its redirections (3xx) are followed.
+	Follow bool
 	// Plaintext is why a plain hop to this trunk is accepted; nil when the
 	// trunk is sealed.
 	Plaintext *Plaintext

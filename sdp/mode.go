@@ -83,6 +83,18 @@ func (d Direction) answering(offered Direction) Direction {
 	return Inactive
 }
 
+// Mirror is the direction as the other side of the stream sees it.
+func (d Direction) Mirror() Direction {
+	switch d {
+	case SendOnly:
+		return RecvOnly
+	case RecvOnly:
+		return SendOnly
+	case SendRecv, Inactive:
+	}
+	return d
+}
+
 // parseDirection reads an attribute's name.
 func parseDirection(name string) (Direction, bool) {
 	for _, d := range []Direction{SendRecv, SendOnly, RecvOnly, Inactive} {

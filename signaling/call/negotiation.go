@@ -35,6 +35,7 @@ type end struct {
 	key      *sdp.Crypto      // ours to send with; nil where the leg is plain
 	layout   sdp.Layout
 	told     []byte // the description of ours that the remote has
+	heard    string // the codecs of the other leg that it agreed to
 }
 
 // proposal is a remote's offer, until it is answered.
@@ -51,6 +52,7 @@ type offering struct {
 	keys   []sdp.Crypto
 	layout sdp.Layout
 	body   []byte
+	heard  string // the codecs in it
 }
 
 // agreed is what one leg's remote and we settled on.
@@ -59,7 +61,8 @@ type agreed struct {
 	stream sdp.Stream
 	key    *sdp.Crypto
 	layout sdp.Layout
-	final  bool // of a fork: this is its answer, what comes later only repeats it
+	heard  string // the codecs of an offer of ours that this answers; "" for a proposal
+	final  bool   // of a fork: this is its answer, what comes later only repeats it
 }
 
 // What can be wrong with a message that had to carry a session description.
@@ -174,7 +177,7 @@ func (e *end) tell(write func(sdp.Local) *sdp.Description) *sdp.Description {
 // one in force alone (RFC 4568 section 7.1.4).
 func (n *negotiation) offer(to side, said *sdp.Description, stream sdp.Stream, renew bool) (*offering, error) {
 	e := &n.ends[to]
-	o := &offering{to: to}
+	o := &offering{to: to, heard: codecs(said, stream)}
 	var err error
 	switch {
 	case e.key != nil && !renew:
@@ -216,7 +219,7 @@ func (n *negotiation) read(o *offering, body []byte) (agreed, error) {
 	if err != nil {
 		return agreed{}, err
 	}
-	a := agreed{said: said, layout: o.layout}
+	a := agreed{said: said, layout: o.layout, heard: o.heard}
 	if a.stream, err = sdp.ReadAnswer(said, n.ends[o.to].party.Mode, o.keys); err != nil {
 		return agreed{}, err
 	}
@@ -237,6 +240,23 @@ func (n *negotiation) agree(s side, a agreed) {
 	e := &n.ends[s]
 	e.said, e.stream, e.key, e.layout = a.said, a.stream, a.key, a.layout
 	e.crossing = sdp.Crossing(a.said, a.stream)
+	if a.heard != "" {
+		e.heard = a.heard
+	}
+}
+
+// codecs is what the other leg is told of a description, but for the
+// direction.
+func codecs(said *sdp.Description, stream sdp.Stream) string {
+	stream.Direction = sdp.SendRecv
+	return sdp.Crossing(said, stream)
+}
+
+// isNews tells whether what the other leg's remote said last is more than this
+// one's knows: other codecs, or a direction that is not its own one's mirror.
+func (n *negotiation) isNews(to side) bool {
+	e, other := &n.ends[to], &n.ends[to.other()]
+	return codecs(other.said, other.stream) != e.heard || other.stream.Direction != e.stream.Direction.Mirror()
 }
 
 // fork takes what a To tag of B answers to the INVITE: in a response that is
@@ -267,7 +287,9 @@ func (p *proposal) settled() agreed {
 // answer writes the answer to a proposal out of what the other leg's remote
 // said last.
 func (n *negotiation) answer(p *proposal) []byte {
-	said := n.ends[p.from.other()].said
+	other := &n.ends[p.from.other()]
+	said := other.said
+	n.ends[p.from].heard = codecs(said, other.stream)
 	return n.ends[p.from].tell(func(local sdp.Local) *sdp.Description {
 		return sdp.WriteAnswer(p.offer, p.stream, said, local, p.key)
 	}).Bytes()

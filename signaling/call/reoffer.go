@@ -250,7 +250,6 @@ func (c *Call) take(o *offering, body []byte) (changed bool, wrong string) {
 	if c.session == nil {
 		return false, "" // the call is ending
 	}
-	was := c.negotiation.ends[o.to].crossing
 	settled, err := c.negotiation.read(o, body)
 	if err == nil {
 		err = c.setMedia(o.to, settled.remote())
@@ -264,7 +263,7 @@ func (c *Call) take(o *offering, body []byte) (changed bool, wrong string) {
 		return false, header.Phrase(phrase)
 	}
 	c.agree(o.to, settled)
-	return c.negotiation.ends[o.to].crossing != was, ""
+	return c.negotiation.isNews(o.to.other()), ""
 }
 
 // answerOffer answers an offer: its own leg's part takes effect now.

@@ -10,7 +10,7 @@ BENCH ?= --speed 10
 MEDIA ?=
 SIP ?=
 
-.PHONY: help build demo peers test check lint race fuzz bench bench-peers bench-media bench-sip image clean
+.PHONY: help build demo peers test check lint race attacks fuzz bench bench-peers bench-media bench-sip image clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,6 +38,9 @@ lint: ## gofmt, go vet, golangci-lint
 
 race: ## unit tests under the race detector
 	$(GO) test -race -timeout 20m $(UNITS)
+
+attacks: ## every attack of docs/security.md, with what it counted
+	$(GO) test -count=1 -v -run "^($$(grep -o 'Test[A-Z][A-Za-z0-9]*' docs/security.md | sort -u | paste -sd '|'))\$$" ./media/... ./signaling/... ./cmd/callseal
 
 fuzz: ## every fuzz target for FUZZTIME
 	.ci/fuzz.sh $(FUZZTIME)

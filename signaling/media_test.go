@@ -73,12 +73,10 @@ func TestPortExhaustion(t *testing.T) {
 	f := newFixtureOn(t, media.Config{Ports: media.PortRange{Min: 42400, Max: 42403}, Workers: 1, Rest: time.Millisecond}, nil)
 	ok, _ := f.answered(1)
 	f.refusedAtOnce(t, 2, "SIP/2.0 503 SBC out of media ports")
-	f.dialer.send(f.inDialog("BYE", 103, 1, ok))
-	f.dialer.want("SIP/2.0 200")
-	f.carrier.answer(f.carrier.want("BYE "), "200 OK", "", "", "")
-	f.wantIdle(t)
+	f.hangUp(t, 1, ok)
 	time.Sleep(2 * time.Millisecond) // the ports rest
-	f.answered(20)
+	ok, _ = f.answered(20)
+	f.hangUp(t, 20, ok)
 }
 
 // refusedAtOnce fails unless calls are refused so within 10 ms. The fastest of a few counts: the machine may be busy
@@ -117,7 +115,8 @@ func TestDescriptorExhaustion(t *testing.T) {
 	}
 	f.refusedAtOnce(t, 1, "SIP/2.0 503 SBC out of file descriptors")
 	restore()
-	f.answered(20)
+	ok, _ := f.answered(20)
+	f.hangUp(t, 20, ok)
 }
 
 // TestAudioBehindNAT: a carrier that writes a private address into its SDP is heard from the address that its
@@ -129,7 +128,8 @@ func TestAudioBehindNAT(t *testing.T) {
 	invite := f.carrier.want("INVITE ")
 	f.carrier.answer(invite, "200 OK", "carriertag", "Content-Type: application/sdp\n", strings.ReplaceAll(answerSDP, carrierIP, "192.168.7.7"))
 	f.carrier.want("ACK ")
-	f.dialer.send(f.inDialog("ACK", 102, 1, f.dialer.want("SIP/2.0 200")))
+	ok := f.dialer.want("SIP/2.0 200")
+	f.dialer.send(f.inDialog("ACK", 102, 1, ok))
 	packet := []byte("\x80\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\x07audio")
 	if _, err := behind.conn.WriteToUDPAddrPort(packet, mediaOf(t, invite)); err != nil {
 		t.Fatal(err)
@@ -139,6 +139,7 @@ func TestAudioBehindNAT(t *testing.T) {
 	if n, _, err := caller.conn.ReadFromUDPAddrPort(buf); err != nil || string(buf[12:n]) != "audio" {
 		t.Errorf("the caller hears %q, %v", buf[:n], err)
 	}
+	f.hangUp(t, 1, ok)
 }
 
 // mediaOf is where a description wants its audio.
@@ -149,4 +150,13 @@ func mediaOf(t *testing.T, m message) netip.AddrPort {
 		t.Fatalf("no audio in %q", m.body())
 	}
 	return netip.MustParseAddrPort(found[1] + ":" + found[2])
+}
+
+// hangUp ends call n from the dialer's side.
+func (f *fixture) hangUp(t *testing.T, n int, ok message) {
+	t.Helper()
+	f.dialer.send(f.inDialog("BYE", 103, n, ok))
+	f.carrier.answer(f.carrier.want("BYE "), "200 OK", "", "", "")
+	f.dialer.want("SIP/2.0 200")
+	f.wantIdle(t)
 }

@@ -167,7 +167,7 @@ func TestTheTourNamesWhatExists(t *testing.T) {
 			}
 		}
 	}
-	for _, page := range []string{"ARCHITECTURE.md", "README.md"} {
+	for _, page := range []string{"ARCHITECTURE.md", "README.md", filepath.Join("docs", "security.md")} {
 		text, err := os.ReadFile(filepath.Join("..", "..", page))
 		if err != nil {
 			t.Fatal(err)

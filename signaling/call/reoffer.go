@@ -189,8 +189,8 @@ func (c *Call) acknowledge(a *inquiry, r transport.Result) {
 
 // answered takes what came of an offer of ours.
 func (c *Call) answered(a *inquiry, r transport.Result) {
-	c.acknowledge(a, r)
 	if r.Again || c.asked != a || r.Err == nil && r.Response.IsProvisional() {
+		c.acknowledge(a, r)
 		return
 	}
 	ev := event{kind: evAsked, side: a.to, luck: rand.Float64()} //nolint:gosec // only spreads retries in time
@@ -212,6 +212,7 @@ func (c *Call) answered(a *inquiry, r transport.Result) {
 		a.dialog.Learn(res)
 		c.arm(a.to, dialog.TakeTimer(res))
 		ev.changed, ev.fault = c.take(a.offering, sdpBody(res))
+		c.acknowledge(a, r) // not before: who has the ACK may use the new keys at once
 	case res.StatusCode == 408 || res.StatusCode == 481: // RFC 3261 section 12.2.1.2
 		ev.dead, ev.fault = true, fmt.Sprintf("%s knows the call no more", a.leg.party.Name)
 		c.summary.end(a.leg.party.Name, fmt.Sprintf("%d to an offer", res.StatusCode), originOf(a.leg.party))

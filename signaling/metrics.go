@@ -22,7 +22,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		calls:     call.NewMetrics(reg),
 		refused: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "callseal_requests_refused_total",
-			Help: "Requests answered with a refusal before they became a call, by the role of the listener and cause.",
+			Help: "Requests refused in callseal's own words, by the role of the listener and cause.",
 		}, []string{"role", "cause"}),
 	}
 	reg.MustRegister(m.refused)

@@ -90,7 +90,7 @@ type Call struct {
 	byeIn     *transport.ServerTx
 	redirect  redirection
 	passing   int           // requests that wait for the other leg's answer
-	reason    []sip.Header  // of A's CANCEL
+	reason    []sip.Header  // headers of A's CANCEL
 	ok        *sip.Response // the 200 that A was sent
 	summary   Summary
 	counted   []legLabels // what Metrics counted in
@@ -235,7 +235,7 @@ func (c *Call) Cancel(tx *transport.ServerTx, cancel *sip.Request) {
 		}
 		if c.machine.state == calling {
 			c.summary.cancelled(c.a.party, "CANCEL"+reasonOf(cancel))
-			c.reason = cancel.GetHeaders("reason")
+			c.reason = cancel.Headers()
 		}
 		c.feed(event{kind: evCancel})
 	})

@@ -36,6 +36,7 @@ type inquiry struct {
 	tx     *transport.ClientTx // nil until it is sent
 	answer *sip.Response       // its final response
 	again  bool                // it was sent anew because of a 422
+	told   []sip.Header        // of the remote's request that it passes on; nil where it is our own
 }
 
 // unconfirmed is a 2xx of ours to a re-INVITE that waits for its ACK.
@@ -136,8 +137,10 @@ func (c *Call) ask(to side, ref int) {
 	}
 	var o *offering
 	var err error
+	var told []sip.Header
 	method := sip.INVITE
 	if r := c.requests[ref]; r != nil {
+		told = r.tx.Request().Headers()
 		o, err = c.negotiation.offer(to, r.proposal.offer, r.proposal.stream, false)
 		if c.machine.state == calling || r.tx.Request().Method == sip.UPDATE && d.Allows(sip.UPDATE) {
 			method = sip.UPDATE
@@ -150,7 +153,7 @@ func (c *Call) ask(to side, ref int) {
 		c.notAsked(to, err)
 		return
 	}
-	c.sendOffer(&inquiry{offering: o, leg: l, dialog: d}, method)
+	c.sendOffer(&inquiry{offering: o, leg: l, dialog: d, told: told}, method)
 }
 
 // notAsked ends an exchange that could not begin.
@@ -168,6 +171,9 @@ func (c *Call) sendOffer(a *inquiry, method sip.RequestMethod) {
 		a.seq = req.CSeq().SeqNo
 	}
 	req.AppendHeader(sip.NewHeader("Allow", Allow))
+	for _, h := range c.way(a.leg).Cross(header.Change, a.told) {
+		req.AppendHeader(h)
+	}
 	c.timerHeaders(req, a.to)
 	setSDP(req, a.body)
 	c.asked = a

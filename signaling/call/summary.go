@@ -59,7 +59,7 @@ type Summary struct {
 	code                 int    // final code that A got
 	endedBy, cause       string // who ended the call, and why; first comes, first stays
 	origin               string
-	reason               []sip.Header // Reason headers of the BYE that came
+	reason               []sip.Header // headers of the BYE that came
 	from, to, callerCode string       // numbers, and VICIdial's caller code
 	suites               [2]string
 	oneWay               []string // legs that were not heard, each with the cause
@@ -122,7 +122,7 @@ func (s *Summary) hungUp(by Party, bye *sip.Request) {
 	}
 	s.end(by.Name, "BYE"+reasonOf(bye), originOf(by))
 	if s.reason == nil {
-		s.reason = bye.GetHeaders("reason")
+		s.reason = bye.Headers()
 	}
 }
 
@@ -139,10 +139,10 @@ func (s *Summary) timeout(t timer, in state) {
 	}
 }
 
-// reasons are the Reason headers (RFC 3326) of our BYE: those of the BYE that
-// came, or our own words.
+// reasons are what our BYE says of why (Reason, RFC 3326): what crosses of the
+// BYE that came, or our own words.
 func (s *Summary) reasons(way header.Way) []sip.Header {
-	if len(s.reason) > 0 || s.endedBy != "callseal" {
+	if s.endedBy != "callseal" {
 		return way.Cross(header.Ending, s.reason)
 	}
 	return []sip.Header{sip.NewHeader("Reason", fmt.Sprintf(`SIP;cause=503;text="%s"`, header.Phrase(s.cause)))}

@@ -21,6 +21,9 @@ func withoutAddresses(text string) string { return addressText.ReplaceAllString(
 // atOurHost puts our host into every URI, and takes the addresses out of the
 // text around them.
 func (w Way) atOurHost(value string) string {
+	if !strings.ContainsAny(value, ".:@") { // as most values
+		return value
+	}
 	var b strings.Builder
 	from := 0
 	for _, m := range uriText.FindAllStringSubmatchIndex(value, -1) {

@@ -25,7 +25,7 @@ type Config struct {
 	Resolver transport.Resolver
 }
 
-// Listener is a place where calls come in. Sources, Media and Suites hold for
+// Listener is a place where calls come in. Sources, Media, Suites and Audio hold for
 // phones, which have no trunk of their own; other roles take their trunk's.
 type Listener struct {
 	transport.Listener
@@ -33,6 +33,7 @@ type Listener struct {
 	Sources []netip.Prefix
 	Media   sdp.Mode
 	Suites  []sdp.Suite
+	Audio   trunk.Audio
 }
 
 // mayCall tells whether a phone at addr is allowed in.

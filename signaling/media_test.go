@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"callseal/media"
+	"callseal/signaling/trunk"
 )
 
 // mediaClock is the relay's clock, which the test moves.
@@ -159,4 +160,43 @@ func (f *fixture) hangUp(t *testing.T, n int, ok message) {
 	f.carrier.answer(f.carrier.want("BYE "), "200 OK", "", "", "")
 	f.dialer.want("SIP/2.0 200")
 	f.wantIdle(t)
+}
+
+// TestMediaAddressOfATrunk: a trunk's own media address, of another IP version than the caller's, is bound and shown to
+// it alone, and audio crosses between IPv4 and IPv6.
+func TestMediaAddressOfATrunk(t *testing.T) {
+	f := newFixture(t, func(c *Config) {
+		c.Table.Trunks[1].Audio = trunk.Audio{Bind: netip.IPv6Loopback(), Show: netip.MustParseAddr("2001:db8::9")}
+	})
+	caller, far := newRemote(t, "the caller's audio", dialerIP), newRemote(t, "the carrier's audio", "::1")
+	f.dialer.send(f.invite(1, "", strings.ReplaceAll(offer, "30000", strconv.Itoa(int(caller.addr().Port())))))
+	invite := f.carrier.want("INVITE ")
+	shown := regexp.MustCompile(`(?s)c=IN IP6 2001:db8::9\r\n.*m=audio (\d+) `).FindStringSubmatch(invite.body())
+	if shown == nil || strings.Contains(invite.body(), mediaIP) {
+		t.Fatalf("the carrier is shown %q", invite.body())
+	}
+	answer := strings.ReplaceAll(strings.ReplaceAll(answerSDP, "IN IP4 "+carrierIP, "IN IP6 ::1"), "31000", strconv.Itoa(int(far.addr().Port())))
+	f.carrier.answer(invite, "200 OK", "carriertag", "Content-Type: application/sdp\n", answer)
+	f.carrier.want("ACK ")
+	ok := f.dialer.want("SIP/2.0 200")
+	f.dialer.send(f.inDialog("ACK", 102, 1, ok))
+	if at := mediaOf(t, ok); at.Addr() != netip.MustParseAddr(mediaIP) {
+		t.Errorf("the dialer is shown %v", at)
+	}
+	for _, way := range []struct {
+		from *remote
+		to   netip.AddrPort
+		ends *remote
+	}{
+		{caller, mediaOf(t, ok), far},
+		{far, netip.MustParseAddrPort("[::1]:" + shown[1]), caller},
+	} {
+		if _, err := way.from.conn.WriteToUDPAddrPort([]byte("\x80\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\x07"+way.from.name), way.to); err != nil {
+			t.Fatal(err)
+		}
+		if got := string(way.ends.packet()); got != way.from.name {
+			t.Errorf("%s hears %q", way.ends.name, got)
+		}
+	}
+	f.hangUp(t, 1, ok)
 }

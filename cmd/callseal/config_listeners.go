@@ -116,6 +116,7 @@ func (l *loader) phones(place string, raw rawListener, ln *signaling.Listener) {
 	ln.Sources = prefixes(l.sources(place, raw.Sources))
 	ln.Media = l.mode(place+".media", raw.Media)
 	ln.Suites = l.suites(place+".suites", raw.Suites, sdp.Suites())
+	ln.Audio = l.audio(place, raw.MediaAddress, raw.MediaAdvertise)
 	if ln.Proto == 0 {
 		return // cannot tell whether it is in the clear
 	}
@@ -137,6 +138,7 @@ func (l *loader) phonesOnly(place string, raw rawListener, role transport.Role) 
 	}{
 		{"sources", len(raw.Sources) > 0}, {"media", raw.Media != ""},
 		{"suites", len(raw.Suites) > 0}, {"plaintext", raw.Plaintext != nil},
+		{"media_address", raw.MediaAddress != ""}, {"media_advertise", raw.MediaAdvertise != ""},
 	} {
 		if key.set {
 			l.fail(place+"."+key.name, fault{"has no effect on a listener for " + role.String() + "s",

@@ -10,6 +10,7 @@ import (
 
 	"callseal/media"
 	"callseal/sdp"
+	"callseal/signaling/trunk"
 )
 
 // portsPerCall: RTP and RTCP on either side.
@@ -44,7 +45,8 @@ func (l *loader) media() {
 
 // mediaAddress reads an address and the one that SDP shows instead of it.
 func (l *loader) mediaAddress(place, address, advertise string, is func(netip.Addr) bool, family string) (own, shown netip.Addr) {
-	other := strings.Replace(place, "address", "advertise", 1)
+	at := strings.LastIndex(place, "address")
+	other := place[:at] + strings.Replace(place[at:], "address", "advertise", 1)
 	parse := func(place, text string) netip.Addr {
 		addr, err := netip.ParseAddr(text)
 		if err != nil || !is(addr) || addr.IsMulticast() || addr.Zone() != "" {
@@ -64,10 +66,19 @@ func (l *loader) mediaAddress(place, address, advertise string, is func(netip.Ad
 	if advertise != "" {
 		shown = parse(other, advertise)
 	}
+	if shown.IsValid() && own.IsValid() && shown.Unmap().Is4() != own.Unmap().Is4() {
+		l.fail(other, fault{shown.String() + " is of another IP version than " + own.String(), "give both of the same"})
+	}
 	if shown.IsValid() && shown.IsUnspecified() {
 		l.fail(other, fault{"SDP cannot say " + shown.String(), "give the address at which the other side reaches this one"})
 	}
 	return own, shown
+}
+
+// audio reads the media address of one trunk, or of the phones of a listener.
+func (l *loader) audio(place, address, advertise string) trunk.Audio {
+	own, shown := l.mediaAddress(place+".media_address", address, advertise, netip.Addr.IsValid, "IP")
+	return trunk.Audio{Bind: own.Unmap(), Show: shown.Unmap()}
 }
 
 // dscp checks a codepoint of IP headers (RFC 2474).

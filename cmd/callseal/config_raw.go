@@ -44,14 +44,16 @@ type rawSignaling struct {
 }
 
 type rawListener struct {
-	Name      string        `yaml:"name"`
-	Role      string        `yaml:"role"`
-	Address   string        `yaml:"address"`
-	Advertise string        `yaml:"advertise"`
-	Sources   []string      `yaml:"sources"`
-	Media     string        `yaml:"media"`
-	Suites    []string      `yaml:"suites"`
-	Plaintext *rawPlaintext `yaml:"plaintext"`
+	Name           string        `yaml:"name"`
+	Role           string        `yaml:"role"`
+	Address        string        `yaml:"address"`
+	Advertise      string        `yaml:"advertise"`
+	Sources        []string      `yaml:"sources"`
+	Media          string        `yaml:"media"`
+	Suites         []string      `yaml:"suites"`
+	MediaAddress   string        `yaml:"media_address"`
+	MediaAdvertise string        `yaml:"media_advertise"`
+	Plaintext      *rawPlaintext `yaml:"plaintext"`
 }
 
 type rawPlaintext struct {
@@ -82,16 +84,18 @@ type rawLimits struct {
 }
 
 type rawTrunk struct {
-	Name      string        `yaml:"name"`
-	URI       string        `yaml:"uri"`
-	Sources   []string      `yaml:"sources"`
-	Media     string        `yaml:"media"`
-	Suites    []string      `yaml:"suites"`
-	TLS       *rawClientTLS `yaml:"tls"`
-	Headers   rawHeaders    `yaml:"headers"`
-	Trusted   bool          `yaml:"trusted"`
-	Redirect  string        `yaml:"redirect"`
-	Plaintext *rawPlaintext `yaml:"plaintext"`
+	Name           string        `yaml:"name"`
+	URI            string        `yaml:"uri"`
+	Sources        []string      `yaml:"sources"`
+	Media          string        `yaml:"media"`
+	Suites         []string      `yaml:"suites"`
+	MediaAddress   string        `yaml:"media_address"`
+	MediaAdvertise string        `yaml:"media_advertise"`
+	TLS            *rawClientTLS `yaml:"tls"`
+	Headers        rawHeaders    `yaml:"headers"`
+	Trusted        bool          `yaml:"trusted"`
+	Redirect       string        `yaml:"redirect"`
+	Plaintext      *rawPlaintext `yaml:"plaintext"`
 }
 
 type rawHeaders struct {

@@ -52,6 +52,7 @@ func (l *loader) trunk(place string, role transport.Role, raw rawTrunk) *trunk.T
 		Target:  transport.Target{Trunk: raw.Name, Role: role},
 		Media:   l.mode(place+".media", raw.Media),
 		Suites:  l.suites(place+".suites", raw.Suites, trunkSuites()),
+		Audio:   l.audio(place, raw.MediaAddress, raw.MediaAdvertise),
 		Headers: l.headers(place, role, raw),
 	}
 	switch raw.Redirect {

@@ -108,7 +108,7 @@ type house struct {
 // assemble makes the parts and binds their sockets; run must follow.
 func assemble(cfg *Config, log *slog.Logger) (*house, error) {
 	h := &house{}
-	if err := haveMediaAddresses(cfg.Signaling.Media); err != nil {
+	if err := haveMediaAddresses(&cfg.Signaling); err != nil {
 		return nil, err
 	}
 	reg := newRegistry(cfg)
@@ -130,14 +130,21 @@ func assemble(cfg *Config, log *slog.Logger) (*house, error) {
 
 // haveMediaAddresses fails for an address that this machine does not have:
 // otherwise every call would.
-func haveMediaAddresses(m signaling.MediaAddresses) error {
-	for _, addr := range []netip.Addr{m.V4, m.V6} {
+func haveMediaAddresses(c *signaling.Config) error {
+	all := []netip.Addr{c.Media.V4, c.Media.V6}
+	for _, t := range c.Table.Trunks {
+		all = append(all, t.Audio.Bind)
+	}
+	for _, l := range c.Listeners {
+		all = append(all, l.Audio.Bind)
+	}
+	for _, addr := range all {
 		if !addr.IsValid() {
 			continue
 		}
 		c, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(netip.AddrPortFrom(addr, 0)))
 		if err != nil {
-			return fmt.Errorf("media.address: %w: give an address of this machine, and in media.advertise the one that others reach", err)
+			return fmt.Errorf("media.address or a media_address: %w: give an address of this machine, and as advertise the one that others reach", err)
 		}
 		if err := c.Close(); err != nil {
 			return err

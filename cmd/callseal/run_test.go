@@ -155,7 +155,7 @@ func TestServeRefusesAForeignMediaAddress(t *testing.T) {
 	cfg := onFreePorts(t)
 	cfg.Signaling.Media.V4 = netip.MustParseAddr("192.0.2.1") // RFC 5737: nobody has it
 	err := serve(t.Context(), cfg, slog.New(slog.DiscardHandler), nil)
-	if err == nil || !strings.HasPrefix(err.Error(), "media.address: ") || !strings.Contains(err.Error(), "192.0.2.1") {
+	if err == nil || !strings.HasPrefix(err.Error(), "media.address ") || !strings.Contains(err.Error(), "192.0.2.1") {
 		t.Errorf("error %v", err)
 	}
 }

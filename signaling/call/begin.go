@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/netip"
 	"strings"
 
 	"github.com/emiago/sipgo/sip"
@@ -114,9 +113,8 @@ func mediaPhrase(err error) string {
 
 // openMedia binds the ports of both legs and tells the relay where A is.
 func (c *Call) openMedia() error {
-	bindA, showA := c.house.MediaAddress(c.speaks6())
-	host, _ := netip.ParseAddr(c.b.party.Trunk.Target.Host)
-	bindB, showB := c.house.MediaAddress(host.Is6() && !host.Is4In6())
+	bindA, showA := c.mediaAddress(c.a.party, c.speaks6())
+	bindB, showB := c.mediaAddress(c.b.party, c.b.party.speaks6())
 	session, err := c.house.Relay.Open(bindA, bindB)
 	if err != nil {
 		return err

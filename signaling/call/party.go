@@ -15,9 +15,12 @@ type Party struct {
 	Trunk  *trunk.Trunk
 	Mode   sdp.Mode
 	Suites []sdp.Suite
+	// Audio is where its media goes through, where that is not the house's own
+	// address.
+	Audio trunk.Audio
 }
 
 // TrunkParty is a leg with a trunk.
 func TrunkParty(t *trunk.Trunk) Party {
-	return Party{Role: t.Role(), Name: t.Name(), Trunk: t, Mode: t.Media, Suites: t.Suites}
+	return Party{Role: t.Role(), Name: t.Name(), Trunk: t, Mode: t.Media, Suites: t.Suites, Audio: t.Audio}
 }

@@ -22,6 +22,8 @@ type Trunk struct {
 	// offered and accepted, in order of preference.
 	Media  sdp.Mode
 	Suites []sdp.Suite
+	// Audio is where media of legs with this trunk goes through.
+	Audio Audio
 	// Headers is what of a message is told to this trunk, beside header's own
 	// table; nil: nothing else.
 	Headers *header.Rules
@@ -31,6 +33,10 @@ type Trunk struct {
 	// trunk is sealed.
 	Plaintext *Plaintext
 }
+
+// Audio is an address of this machine for media, and the one that SDP shows
+// for it. The zero value is the house's own.
+type Audio struct{ Bind, Show netip.Addr }
 
 // Plaintext is an administrator's explicit acceptance of a hop in the clear.
 type Plaintext struct {

@@ -196,6 +196,8 @@ func TestRequestsOutsideOfCallsGoByRoute(t *testing.T) {
 	}
 	f.dialer.answer(got, "200 OK", "y", "", "")
 	f.carrier.want("SIP/2.0 200")
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	if n := len(f.relaying); n > 0 {
 		t.Errorf("%d requests are left", n)
 	}

@@ -19,9 +19,7 @@ func (c *Call) act(a action) {
 	case opRefuse:
 		c.refuse(a.code, a.phrase)
 	case opResend:
-		if c.reliable.final == nil {
-			c.respond(c.ok)
-		}
+		c.respond(c.ok)
 	case opCancel:
 		c.outB.Cancel(c.way(&c.b).Cross(header.Ending, c.reason)...)
 	case opAbandon:
@@ -173,6 +171,9 @@ func (c *Call) cross(res, told *sip.Response, to *leg) {
 
 // refuse is a final answer in our own words.
 func (c *Call) refuse(code int, phrase string) {
+	if c.reliable.final != nil {
+		c.summary.untold(code)
+	}
 	c.summary.told(code)
 	c.tell(c.answer(c.inA.Request(), code, header.Phrase(phrase)))
 }

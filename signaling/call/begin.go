@@ -216,9 +216,6 @@ func (c *Call) straggler(r transport.Result) {
 	}
 	tag := r.Response.To().Params.GetOr("tag", "")
 	_, known := c.b.dialogs[tag]
-	if !known && len(c.b.dialogs) >= 2*maxForks {
-		return
-	}
 	c.early(r.Response)
 	d := c.b.dialogs[tag]
 	if d == nil {
@@ -303,7 +300,10 @@ func (c *Call) provisional(res *sip.Response) {
 
 func (c *Call) success(res *sip.Response) {
 	tag := c.early(res)
-	ev := event{kind: evSuccess, tag: tag}
+	if c.b.dialogs[tag] == nil { // one fork too many
+		return
+	}
+	ev := event{kind: evSuccess, tag: tag, held: c.reliable.owesAnswer()}
 	if c.machine.state == calling {
 		if ev.fault = c.connect(tag, res, true); ev.fault != "" {
 			c.summary.end(c.b.party.Name, ev.fault, originOf(c.b.party))
@@ -321,8 +321,8 @@ func (c *Call) success(res *sip.Response) {
 	c.feed(ev)
 }
 
-// maxForks bounds the early dialogs of one INVITE: who invents To tags without
-// end gets no more memory of ours.
+// maxForks bounds the early dialogs of one INVITE, and twice that all of its
+// dialogs: who invents To tags without end gets no more memory of ours.
 const maxForks = 16
 
 // keeps tells whether there is room for what a fork says before its answer.
@@ -339,7 +339,12 @@ func (c *Call) early(res *sip.Response) string {
 		return tag
 	}
 	if d, ok := c.b.dialogs[tag]; ok {
-		d.Update(res)
+		if c.machine.winner == "" || c.machine.winner != tag { // else it comes again, and the remote may have moved
+			d.Update(res)
+		}
+		return tag
+	}
+	if len(c.b.dialogs) >= 2*maxForks {
 		return tag
 	}
 	if d, err := dialog.Calling(c.inviteB, res); err == nil { // 18x without To tag opens none

@@ -233,13 +233,16 @@ func (c *Call) Cancel(tx *transport.ServerTx, cancel *sip.Request) {
 			c.withdraw(tx)
 			return
 		}
-		if c.machine.state == calling {
+		if c.pending() {
 			c.summary.cancelled(c.a.party, "CANCEL"+reasonOf(cancel))
 			c.reason = cancel.Headers()
 		}
 		c.feed(event{kind: evCancel})
 	})
 }
+
+// pending tells whether A has had no final answer yet.
+func (c *Call) pending() bool { return c.machine.state == calling || c.machine.held }
 
 // Ack is the ACK of a 2xx of ours.
 func (c *Call) Ack(req *sip.Request) {
@@ -256,7 +259,7 @@ func (c *Call) Ack(req *sip.Request) {
 // on it any more, later see lost.go.
 func (c *Call) Closed(f *transport.Flow) {
 	c.box.put(func() {
-		if c.a.flow == f && c.machine.state == calling {
+		if c.a.flow == f && c.pending() {
 			c.summary.cancelled(c.a.party, "connection lost")
 			c.feed(event{kind: evLost})
 		}

@@ -14,6 +14,8 @@ import "time"
 //	                                             491 v  |
 //	                                               pausing
 //
+// Who is asked and does not answer in time is not waited for any longer.
+//
 // An offer that changes nothing for the other leg (its address, its key, a
 // refresh) is answered at once, in any state.
 type progress uint8
@@ -49,6 +51,18 @@ type exchange struct {
 // maxTries is how often an offer is made again after a 491.
 const maxTries = 3
 
+// maxEchoes ends what two remotes could go on with for ever, each of which
+// answers what the other did with something else.
+const maxEchoes = 4
+
+// How long a remote may think about an offer. An INVITE goes on for ever once it
+// has a provisional response. Other requests time out where they came from
+// after 64*T1 (RFC 3261 section 17.1.2.2): the answer has to be there before.
+const (
+	patience      = 2 * lifetime
+	shortPatience = lifetime * 3 / 4
+)
+
 // question says what is asked in an offer inside the call.
 type question struct {
 	ref    int  // names the request to be answered
@@ -59,6 +73,7 @@ type question struct {
 
 // offered takes an offer that came inside a dialog.
 func (m *machine) offered(ev event) {
+	m.echoes = 0
 	other := ev.side.other()
 	busy := m.exchange.progress != idle
 	switch {
@@ -68,7 +83,7 @@ func (m *machine) offered(ev event) {
 		m.refuseOffer(ev.ask.ref, 491, "Request Pending")
 	case ev.ask.local:
 		m.answerOffer(ev.side, ev.ask.ref, ev.ask.invite)
-	case m.exchange.progress == pausing: // the offer that ours was crossed by: it goes first
+	case m.exchange.progress == pausing && !m.unacked[other]: // the offer that ours was crossed by: it goes first
 		if m.exchange.ref != 0 {
 			m.refuseOffer(m.exchange.ref, 491, "Request Pending")
 		} else {
@@ -95,8 +110,33 @@ func (m *machine) pass(ev event, to side) {
 		m.refuseOffer(ev.ask.ref, 504, "SBC cannot ask the other side yet")
 		return
 	}
-	m.exchange = exchange{progress: asking, to: to, ref: ev.ask.ref, invite: ev.ask.invite}
-	m.do(action{op: opAsk, side: to, ref: ev.ask.ref})
+	m.exchange = exchange{to: to, ref: ev.ask.ref, invite: ev.ask.invite}
+	m.ask()
+}
+
+// ask makes the offer of the exchange.
+func (m *machine) ask() {
+	x := &m.exchange
+	x.progress = asking
+	m.do(action{op: opAsk, side: x.to, ref: x.ref})
+	delay := patience
+	if x.ref != 0 && !x.invite {
+		delay = shortPatience
+	}
+	m.do(action{op: opStart, timer: askTimer, delay: delay})
+}
+
+// unheard gives up an offer that nobody answers.
+func (m *machine) unheard() {
+	x := &m.exchange
+	if x.progress != asking || x.resumes {
+		return
+	}
+	if x.ref != 0 {
+		m.refuseOffer(x.ref, 504, "SBC got no answer from the other side")
+	}
+	x.ref, x.resumes = 0, true
+	m.do(action{op: opCancelAsk, side: x.to})
 }
 
 // answerOffer answers an offer.
@@ -133,6 +173,7 @@ func (m *machine) asked(ev event) {
 	if x.progress != asking || x.to != ev.side {
 		return
 	}
+	m.do(action{op: opStop, timer: askTimer})
 	success := ev.code/100 == 2
 	switch {
 	case success && ev.fault != "", ev.dead: // there is no session any more (RFC 3261 section 12.2.1.2)
@@ -154,7 +195,8 @@ func (m *machine) asked(ev event) {
 		m.exchange = exchange{}
 		if x.ref != 0 {
 			m.answerOffer(x.to.other(), x.ref, x.invite)
-		} else if ev.changed {
+		} else if ev.changed && m.echoes < maxEchoes {
+			m.echoes++
 			m.owed[x.to.other()] = true
 		}
 	default:
@@ -180,8 +222,7 @@ func glareDelay(to side, luck float64) time.Duration {
 // askAgain repeats an offer after its random delay.
 func (m *machine) askAgain() {
 	if m.exchange.progress == pausing {
-		m.exchange.progress = asking
-		m.do(action{op: opAsk, side: m.exchange.to, ref: m.exchange.ref})
+		m.ask()
 	}
 }
 
@@ -210,8 +251,8 @@ func (m *machine) proceed() {
 	for _, s := range []side{sideA, sideB} {
 		if m.owed[s] && !m.unacked[s] && !m.unacked[s.other()] {
 			m.owed[s] = false
-			m.exchange = exchange{progress: asking, to: s}
-			m.do(action{op: opAsk, side: s})
+			m.exchange = exchange{to: s}
+			m.ask()
 			return
 		}
 	}
@@ -225,6 +266,7 @@ func (m *machine) settle() {
 	}
 	m.exchange, m.owed = exchange{}, [2]bool{}
 	m.do(action{op: opStop, timer: glareTimer})
+	m.do(action{op: opStop, timer: askTimer})
 	for _, s := range []side{sideA, sideB} {
 		m.confirmed(s)
 	}
@@ -242,11 +284,13 @@ func (m *machine) exchanging(ev event) bool {
 		m.withdrawn(ev)
 	case evConfirmed:
 		m.confirmed(ev.side)
+		m.echoes = 0
 		if ev.changed { // the ACK carried an answer that the other leg has to know of
 			m.owed[ev.side.other()] = true
 		}
 		m.proceed()
 	case evOwed: // a remote has to be offered what the other leg has now
+		m.echoes = 0
 		m.owed[ev.side] = true
 		m.proceed()
 	case evTimer:
@@ -261,6 +305,8 @@ func (m *machine) exchangeTimer(ev event) bool {
 	switch ev.timer {
 	case glareTimer:
 		m.askAgain()
+	case askTimer:
+		m.unheard()
 	case repeatTimer:
 		m.repeat[ev.side] = min(2*m.repeat[ev.side], t2)
 		m.do(action{op: opRepeat, side: ev.side})

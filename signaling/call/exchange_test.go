@@ -18,6 +18,7 @@ import (
 //	cancel-A#1    CANCEL of the INVITE
 //	reack-A       the ACK of our 2xx to it; reack-A~ with an answer that changes something
 //	owed-B        B has to be offered what A has
+//	unheard       our offer has no answer in time
 var exchanges = []struct{ name, in, want string }{
 	{"hold", "offer-A#1 asked-B=200 reack-A", "ask-B#1 | answer#1"},
 	{"hold by the callee", "offer-B#1 asked-A=200 reack-B", "ask-A#1 | answer#1"},
@@ -45,6 +46,10 @@ var exchanges = []struct{ name, in, want string }{
 	{"the answer to a refresh changes something", "owed-B asked-B=200~ asked-A=200", "ask-B | ask-A"},
 	{"a refresh waits for its turn", "offer-A#1 owed-B asked-B=200 reack-A asked-B=200", "ask-B#1 | answer#1 | ask-B"},
 	{"a refresh gives way", "owed-B asked-B=491 offer-B#1 asked-A=200 reack-B asked-B=200", "ask-B | ask-A#1 | answer#1 | ask-B"},
+	{"never answered", "offer-A#1 unheard asked-B=487 offer-A#2", "ask-B#1 | refuse#1-504 cancel-ask-B | ask-B#2"},
+	{"answered after we gave up", "offer-A#1 unheard asked-B=200 asked-B=200", "ask-B#1 | refuse#1-504 cancel-ask-B | ask-B"},
+	{"two remotes that never agree", "owed-B asked-B=200~ asked-A=200~ asked-B=200~ asked-A=200~ asked-B=200~ offer-B#1",
+		"ask-B | ask-A | ask-B | ask-A | ask-B | ask-A#1"},
 	{"no way to ask", "early-A#1", "refuse#1-504"},
 }
 
@@ -134,6 +139,8 @@ func parseExchange(t *testing.T, word string) (event, bool) {
 		return event{kind: evConfirmed, side: s, changed: strings.HasSuffix(rest, "~")}, true
 	case "owed":
 		return event{kind: evOwed, side: s}, true
+	case "unheard":
+		return event{kind: evTimer, timer: askTimer}, true
 	case "glare":
 		return event{kind: evTimer, timer: glareTimer}, true
 	case "repeat":

@@ -23,6 +23,10 @@ func (c *Call) inDialog(tx *transport.ServerTx) {
 		c.turnDown(tx, 500, "CSeq out of order", "cseq") // RFC 3261 section 12.2.2
 		return
 	}
+	if s == sideB && req.Method != sip.BYE && c.machine.lostFork(d.ID().Remote) {
+		c.turnDown(tx, 481, "Call/Transaction Does Not Exist", "no_dialog")
+		return
+	}
 	d.Learn(req)
 	switch req.Method {
 	case sip.BYE:

@@ -78,6 +78,7 @@ const (
 	prackTimer                   // a reliable response to A goes out again
 	refreshTimer                 // a leg's session is to be refreshed
 	expireTimer                  // a leg's session has not been refreshed
+	askTimer                     // an offer of ours is not answered
 )
 
 // kind says what happened.
@@ -99,6 +100,7 @@ const (
 	evWithdrawn // the INVITE of an offer inside the call was cancelled
 	evConfirmed // ACK of a re-INVITE's 200 from side
 	evOwed      // side has to be offered what the other leg has now
+	evReleased  // the 200 that waited for A's PRACK has gone out
 )
 
 // event is one thing that happened to the call; only the fields of its kind
@@ -109,6 +111,7 @@ type event struct {
 	tag   string // the remote tag, where side or kind means B
 	code  int    // evProvisional, evRejected: what A may be told
 	fault string // evSuccess, evEnd, evAsked: why the call cannot go on, as a phrase
+	held  bool   // evSuccess: the 200 has to wait for A's PRACK
 	timer timer
 
 	ask     question // evOffer, evWithdrawn
@@ -174,11 +177,13 @@ type machine struct {
 	winner   string          // To tag of the 2xx that A was given
 	losers   map[string]bool // To tags of further 2xx: each gets one BYE
 	owedBye  bool            // A is to get a BYE once its ACK came or is lost
+	held     bool            // answering: the 200 waits for A's PRACK and was not sent yet
 	interval time.Duration   // until the 200 goes out again
 	byes     int             // our BYEs that have no answer yet
 
 	exchange exchange         // the offer inside the call that is being passed on
 	owed     [2]bool          // sides that have to be offered what the other leg has
+	echoes   int              // offers that were owed only because an answer said something new, in a row
 	unacked  [2]bool          // sides whose re-INVITE was answered 2xx and has no ACK yet
 	repeat   [2]time.Duration // until that 2xx goes out again
 
@@ -243,7 +248,7 @@ func (m *machine) whenCalling(ev event) {
 		}
 	case evEnd:
 		m.giveUp(503, ev.fault)
-	case evAck, evByeDone, evOffer, evAsked, evWithdrawn, evConfirmed, evOwed:
+	case evAck, evByeDone, evOffer, evAsked, evWithdrawn, evConfirmed, evOwed, evReleased:
 	}
 }
 
@@ -261,7 +266,14 @@ func (m *machine) answered(ev event) {
 	m.state = answering
 	m.interval = t1
 	m.do(action{op: opRelay})
-	// RFC 3261 section 13.3.1.4: over every transport, until the ACK comes.
+	if m.held = ev.held; !m.held {
+		m.awaitAck()
+	}
+}
+
+// awaitAck goes on sending the 200 until its ACK comes, over every transport
+// (RFC 3261 section 13.3.1.4).
+func (m *machine) awaitAck() {
 	m.do(action{op: opStart, timer: retransmitTimer, delay: m.interval})
 	m.do(action{op: opStart, timer: ackTimer, delay: lifetime})
 }
@@ -298,11 +310,14 @@ func (m *machine) whenCancelling(ev event) {
 		}
 	case evOffer:
 		m.refuseOffer(ev.ask.ref, 487, "Request Terminated")
-	case evProvisional, evCancel, evLost, evAck, evByeDone, evEnd, evAsked, evWithdrawn, evConfirmed, evOwed:
+	case evProvisional, evCancel, evLost, evAck, evByeDone, evEnd, evAsked, evWithdrawn, evConfirmed, evOwed, evReleased:
 	}
 }
 
 func (m *machine) whenAnswering(ev event) {
+	if m.held && m.whenHeld(ev) {
+		return
+	}
 	switch ev.kind {
 	case evSuccess:
 		m.again(ev)
@@ -336,8 +351,37 @@ func (m *machine) whenAnswering(ev event) {
 		m.byes--
 	case evOffer: // A is on its way out
 		m.refuseOffer(ev.ask.ref, 481, "Call/Transaction Does Not Exist")
-	case evProvisional, evRejected, evCancel, evLost, evAsked, evWithdrawn, evConfirmed, evOwed:
+	case evProvisional, evRejected, evCancel, evLost, evAsked, evWithdrawn, evConfirmed, evOwed, evReleased:
 	}
+}
+
+// whenHeld takes what ends a call of which A has not been sent the 200 yet: its
+// INVITE is refused instead (RFC 3261 section 15.1.2). It tells whether the
+// event was taken.
+func (m *machine) whenHeld(ev event) bool {
+	code, phrase, sides := 487, "Request Terminated", []side{sideB}
+	switch {
+	case ev.kind == evReleased:
+		m.held = false
+		m.awaitAck()
+		return true
+	case ev.kind == evAck: // of nothing
+		return true
+	case ev.kind == evCancel, ev.kind == evLost:
+	case ev.kind == evBye && !m.lost(ev):
+		m.do(action{op: opAnswerBye, side: ev.side})
+		if ev.side == sideB {
+			code, phrase, sides = 503, "SBC lost the other side", nil
+		}
+	case ev.kind == evEnd:
+		code, phrase = 503, ev.fault
+	default:
+		return false
+	}
+	m.do(action{op: opRefuse, code: code, phrase: phrase})
+	m.held = false
+	m.hangUp(sides...)
+	return true
 }
 
 func (m *machine) answeringTimer(t timer) {
@@ -352,7 +396,7 @@ func (m *machine) answeringTimer(t timer) {
 			return
 		}
 		m.hangUp(sideA, sideB)
-	case ringTimer, cancelTimer, lengthTimer, glareTimer, repeatTimer, confirmTimer, prackTimer, refreshTimer, expireTimer:
+	case ringTimer, cancelTimer, lengthTimer, glareTimer, repeatTimer, confirmTimer, prackTimer, refreshTimer, expireTimer, askTimer:
 	}
 }
 
@@ -386,7 +430,7 @@ func (m *machine) whenUp(ev event) {
 		m.hangUp(sideA, sideB)
 	case evByeDone: // another fork's
 		m.byes--
-	case evProvisional, evRejected, evCancel, evLost, evAck, evOffer, evAsked, evWithdrawn, evConfirmed, evOwed:
+	case evProvisional, evRejected, evCancel, evLost, evAck, evOffer, evAsked, evWithdrawn, evConfirmed, evOwed, evReleased:
 	}
 }
 
@@ -408,6 +452,12 @@ func (m *machine) again(ev event) {
 // lost tells whether a BYE comes from a dialog of B that is not the call's: a
 // fork that rang or answered too late ends itself only.
 func (m *machine) lost(ev event) bool { return ev.side == sideB && ev.tag != m.winner }
+
+// lostFork tells whether a dialog of B is not the call's any more: another fork
+// has answered.
+func (m *machine) lostFork(tag string) bool {
+	return m.state != calling && m.state != cancelling && tag != m.winner
+}
 
 // hangUp sends the BYEs and waits for their answers.
 func (m *machine) hangUp(sides ...side) {
@@ -443,7 +493,7 @@ func (m *machine) whenClosing(ev event) {
 		}
 	case evOffer:
 		m.refuseOffer(ev.ask.ref, 481, "Call/Transaction Does Not Exist")
-	case evProvisional, evRejected, evCancel, evLost, evAck, evTimer, evEnd, evAsked, evWithdrawn, evConfirmed, evOwed:
+	case evProvisional, evRejected, evCancel, evLost, evAck, evTimer, evEnd, evAsked, evWithdrawn, evConfirmed, evOwed, evReleased:
 	}
 }
 

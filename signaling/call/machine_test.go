@@ -49,6 +49,11 @@ var ladders = []struct {
 	{"longest call", "200/x ACK length done-A done-B", "ack/x relay | bye-A bye-B/x"},
 	{"shutdown while it rings", "180 end 487", "relay | refuse-503 cancel"},
 	{"shutdown during the call", "200/x ACK end done-A done-B", "ack/x relay | bye-A bye-B/x"},
+	{"the 200 waits for a PRACK", "183 200held/x released ACK BYE-A done-B", "relay | ack/x relay | 200-BYE-A bye-B/x"},
+	{"CANCEL while the 200 waits", "183 200held/x CANCEL done-B", "relay | ack/x relay | refuse-487 bye-B/x"},
+	{"BYE while the 200 waits", "183 200held/x BYE-A done-B", "relay | ack/x relay | 200-BYE-A refuse-487 bye-B/x"},
+	{"BYE of B while the 200 waits", "183 200held/x BYE-B", "relay | ack/x relay | 200-BYE-B refuse-503"},
+	{"the 200 waits for ever", "183 200held/x end done-B", "relay | ack/x relay | refuse-503 bye-B/x"},
 	{"shutdown before the ACK", "200/x end done-B ACK done-A", "ack/x relay | bye-B/x | bye-A"},
 }
 
@@ -80,7 +85,7 @@ func parseEvent(t *testing.T, word string) event {
 	}
 	word, tag, _ := strings.Cut(word, "/")
 	events := map[string]event{
-		"200": {kind: evSuccess}, "200!": {kind: evSuccess, fault: "x answered without SRTP"}, "fail": {kind: evRejected},
+		"200": {kind: evSuccess}, "200held": {kind: evSuccess, held: true}, "released": {kind: evReleased}, "200!": {kind: evSuccess, fault: "x answered without SRTP"}, "fail": {kind: evRejected},
 		"CANCEL": {kind: evCancel}, "LOST": {kind: evLost}, "ACK": {kind: evAck}, "end": {kind: evEnd, fault: "SBC is shutting down"},
 		"BYE-A": {kind: evBye, side: sideA}, "BYE-B": {kind: evBye, side: sideB},
 		"done-A": {kind: evByeDone, side: sideA}, "done-B": {kind: evByeDone, side: sideB},
@@ -165,6 +170,10 @@ func (w *world) feed(ev event) {
 	if ev.kind == evBye {
 		w.ended[w.dialog(ev.side, ev.tag)] = true
 	}
+	if ev.kind == evReleased {
+		w.finals++
+		w.ok = true
+	}
 	for _, a := range w.m.handle(ev) {
 		w.note(ev, a)
 	}
@@ -185,7 +194,7 @@ func (w *world) dialog(s side, tag string) string {
 func (w *world) note(ev event, a action) {
 	switch a.op {
 	case opRelay:
-		if ev.kind != evProvisional {
+		if ev.kind != evProvisional && !ev.held {
 			w.finals++
 			w.ok = ev.kind == evSuccess
 		}
@@ -247,20 +256,22 @@ func TestEveryCallEndsClean(t *testing.T) {
 // draw picks an event that can happen now.
 func (w *world) draw(final *bool) (event, bool) {
 	tag := rapid.SampledFrom([]string{"x", "y"}).Draw(w.t, "tag")
-	switch k := rapid.SampledFrom([]kind{evProvisional, evSuccess, evRejected, evCancel, evLost, evAck, evBye, evByeDone, evTimer, evEnd, evOffer, evOffer, evAsked, evAsked, evWithdrawn, evConfirmed, evOwed}).Draw(w.t, "kind"); k {
+	switch k := rapid.SampledFrom([]kind{evProvisional, evSuccess, evRejected, evCancel, evLost, evAck, evBye, evByeDone, evTimer, evEnd, evOffer, evOffer, evAsked, evAsked, evWithdrawn, evConfirmed, evOwed, evReleased}).Draw(w.t, "kind"); k {
 	case evProvisional:
 		return event{kind: k, tag: tag, code: rapid.SampledFrom([]int{100, 180, 183}).Draw(w.t, "code")}, !*final
 	case evSuccess:
 		fault := rapid.SampledFrom([]string{"", "", "no SRTP"}).Draw(w.t, "fault")
 		allowed := !*final || len(w.answers) > 0
 		*final = true
-		return event{kind: k, tag: tag, fault: fault}, allowed
+		return event{kind: k, tag: tag, fault: fault, held: fault == "" && w.m.state == calling && rapid.Bool().Draw(w.t, "held")}, allowed
 	case evRejected:
 		allowed := !*final
 		*final = true
 		return event{kind: k, code: 486}, allowed
 	case evAck:
 		return event{kind: k}, w.ok
+	case evReleased:
+		return event{kind: k}, w.m.held
 	case evBye:
 		s := rapid.SampledFrom([]side{sideA, sideB}).Draw(w.t, "side")
 		if s == sideB && w.m.winner != "" && rapid.Bool().Draw(w.t, "winner") {
@@ -276,7 +287,7 @@ func (w *world) draw(final *bool) (event, bool) {
 		return event{kind: k, side: s}, true
 	case evTimer:
 		c := clock{
-			rapid.SampledFrom([]timer{ringTimer, retransmitTimer, ackTimer, cancelTimer, lengthTimer, glareTimer, repeatTimer, confirmTimer}).Draw(w.t, "timer"),
+			rapid.SampledFrom([]timer{ringTimer, retransmitTimer, ackTimer, cancelTimer, lengthTimer, glareTimer, repeatTimer, confirmTimer, askTimer}).Draw(w.t, "timer"),
 			rapid.SampledFrom([]side{sideA, sideB}).Draw(w.t, "side"),
 		}
 		ran := w.running[c]
@@ -297,6 +308,8 @@ func (w *world) settle() {
 			break
 		}
 		switch {
+		case w.m.held:
+			w.feed(event{kind: evEnd, fault: "no PRACK came"})
 		case w.byesOut[sideA] > 0:
 			w.byesOut[sideA]--
 			w.feed(event{kind: evByeDone, side: sideA})

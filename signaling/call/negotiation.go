@@ -253,10 +253,12 @@ func codecs(said *sdp.Description, stream sdp.Stream) string {
 }
 
 // isNews tells whether what the other leg's remote said last is more than this
-// one's knows: other codecs, or a direction that is not its own one's mirror.
+// one's knows: other codecs than it was told and than it chose itself, or a
+// direction that is not its own one's mirror.
 func (n *negotiation) isNews(to side) bool {
 	e, other := &n.ends[to], &n.ends[to.other()]
-	return codecs(other.said, other.stream) != e.heard || other.stream.Direction != e.stream.Direction.Mirror()
+	said := codecs(other.said, other.stream)
+	return said != e.heard && (e.said == nil || said != codecs(e.said, e.stream)) || other.stream.Direction != e.stream.Direction.Mirror()
 }
 
 // fork takes what a To tag of B answers to the INVITE: in a response that is

@@ -3,6 +3,7 @@ package call
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/emiago/sipgo/sip"
@@ -18,6 +19,7 @@ type reliable struct {
 	seq      uint32          // RSeq of the last one
 	waiting  *sip.Response   // sent, and not acknowledged
 	queue    []*sip.Response // what waits for its PRACK
+	late     bool            // the last one was not acknowledged when the final response went out
 	interval time.Duration   // until waiting is sent again
 	since    time.Duration   // for how long it has been sent
 	answered bool            // one with SDP was sent: it was the answer to A's offer
@@ -25,7 +27,17 @@ type reliable struct {
 	final    *sip.Response   // a 2xx that waits for the PRACK of an answer
 }
 
-// wants tells whether A is to get a provisional response reliably: it insists,
+// maxQueued bounds what waits: the next ones are not passed on, which is what
+// provisional responses have to bear.
+const maxQueued = 8
+
+// owesAnswer tells whether A has been sent the answer to its offer, or is about
+// to be, without a PRACK for it.
+func (r *reliable) owesAnswer() bool {
+	return r.waiting != nil && (len(r.waiting.Body()) > 0 || slices.ContainsFunc(r.queue, func(res *sip.Response) bool { return len(res.Body()) > 0 }))
+}
+
+// wantsReliable tells whether A is to get a provisional response reliably: it insists,
 // or both B and A do it.
 func (c *Call) wantsReliable() bool {
 	invite := c.inA.Request()
@@ -37,6 +49,7 @@ func (c *Call) wantsReliable() bool {
 func (c *Call) tell(res *sip.Response) {
 	r := &c.reliable
 	switch {
+	case res.IsProvisional() && c.wantsReliable() && len(r.queue) >= maxQueued:
 	case res.IsProvisional() && c.wantsReliable():
 		if len(res.Body()) > 0 {
 			r.answered, r.said = true, c.negotiation.ends[sideB].crossing
@@ -46,7 +59,7 @@ func (c *Call) tell(res *sip.Response) {
 			return
 		}
 		c.sendReliable(res)
-	case res.IsSuccess() && r.waiting != nil && len(r.waiting.Body()) > 0: // RFC 3262 section 3: not before the answer is acknowledged
+	case res.IsSuccess() && r.owesAnswer(): // RFC 3262 section 3: not before the answer is acknowledged
 		r.final = res
 	case res.IsProvisional():
 		c.respond(res)
@@ -78,7 +91,6 @@ func (c *Call) repeatReliable() {
 	}
 	r.since += r.interval
 	if r.since >= lifetime {
-		c.stopReliable()
 		c.summary.end(c.a.party.Name, "no PRACK came", originOf(c.a.party))
 		c.feed(event{kind: evEnd, fault: c.a.party.Name + " sent no PRACK"})
 		return
@@ -90,19 +102,22 @@ func (c *Call) repeatReliable() {
 
 func (c *Call) stopReliable() {
 	c.stop(clock{timer: prackTimer})
-	c.reliable.waiting, c.reliable.queue, c.reliable.final = nil, nil, nil
+	r := &c.reliable
+	r.late = r.late || r.waiting != nil
+	r.waiting, r.queue, r.final = nil, nil, nil
 }
 
-// pracked takes a PRACK. It may carry an offer (RFC 3262 section 5).
+// pracked takes a PRACK. It may carry an offer (RFC 3262 section 5), and may have
+// crossed the final response (section 3).
 func (c *Call) pracked(s side, d *dialog.Dialog, tx *transport.ServerTx) {
 	r := &c.reliable
 	req := tx.Request()
-	if s != sideA || r.waiting == nil || !dialog.Acknowledges(req, r.seq, c.inA.Request().CSeq().SeqNo) {
+	if s != sideA || r.waiting == nil && !r.late || !dialog.Acknowledges(req, r.seq, c.inA.Request().CSeq().SeqNo) {
 		_ = tx.Respond(c.answer(req, 481, "No response waits for this PRACK"))
 		return
 	}
 	c.stop(clock{timer: prackTimer})
-	r.waiting = nil
+	r.waiting, r.late = nil, false
 	if len(sdpBody(req)) > 0 {
 		c.offered(s, d, tx)
 	} else {
@@ -117,6 +132,7 @@ func (c *Call) pracked(s side, d *dialog.Dialog, tx *transport.ServerTx) {
 		res := r.final
 		r.final = nil
 		c.respond(res)
+		c.feed(event{kind: evReleased})
 	}
 }
 

@@ -37,6 +37,7 @@ type inquiry struct {
 	answer *sip.Response       // its final response
 	again  bool                // it was sent anew because of a 422
 	told   []sip.Header        // of the remote's request that it passes on; nil where it is our own
+	renews bool                // it brings a new key of ours
 }
 
 // unconfirmed is a 2xx of ours to a re-INVITE that waits for its ACK.
@@ -58,6 +59,9 @@ func (c *Call) offered(s side, d *dialog.Dialog, tx *transport.ServerTx) {
 		res := c.answer(req, 422, "Session Interval Too Small")
 		res.AppendHeader(minSE(dialog.MinSession))
 		_ = tx.Respond(res)
+		return
+	case c.machine.state > up:
+		c.refuseRequest(tx, 481, "Call/Transaction Does Not Exist")
 		return
 	case len(body) == 0 && req.Method == sip.UPDATE: // RFC 3311 section 5.2: a target or session refresh
 		c.accept(r, nil)
@@ -88,6 +92,8 @@ func (c *Call) offered(s side, d *dialog.Dialog, tx *transport.ServerTx) {
 // and 14.2, RFC 3311 section 5.2). Code 0 is none.
 func (c *Call) premature(s side, d *dialog.Dialog, req *sip.Request) (code int, phrase string) {
 	switch {
+	case c.machine.state != calling && c.negotiation.isLate(): // A has our offer, and its ACK will answer it
+		return 491, "Request Pending"
 	case c.machine.state != calling:
 		return 0, ""
 	case s == sideB && d != c.b.dialogs[c.fork]:
@@ -147,13 +153,12 @@ func (c *Call) ask(to side, ref int) {
 		}
 	} else {
 		o, err = c.negotiation.refresh(to, c.renew[to])
-		c.renew[to] = false
 	}
 	if err != nil {
 		c.notAsked(to, err)
 		return
 	}
-	c.sendOffer(&inquiry{offering: o, leg: l, dialog: d, told: told}, method)
+	c.sendOffer(&inquiry{offering: o, leg: l, dialog: d, told: told, renews: c.requests[ref] == nil && c.renew[to]}, method)
 }
 
 // notAsked ends an exchange that could not begin.
@@ -213,8 +218,12 @@ func (c *Call) answered(a *inquiry, r transport.Result) {
 		return
 	}
 	a.answer, ev.code = res, res.StatusCode
+	if a.renews && ev.code != 491 { // after that it is made again
+		c.renew[a.to] = false
+	}
 	switch {
 	case res.IsSuccess():
+		a.dialog.Refresh(res.Contact())
 		a.dialog.Learn(res)
 		c.arm(a.to, dialog.TakeTimer(res))
 		ev.changed, ev.fault = c.take(a.offering, sdpBody(res))
@@ -281,7 +290,7 @@ func (c *Call) answerOffer(ref int) {
 		o, err := c.negotiation.refresh(r.from, false)
 		if err != nil {
 			c.house.Log.Error("cannot write an offer", "call", c.id, "leg", c.leg(r.from).party.Name, "error", err)
-			c.box.put(func() { c.feed(event{kind: evEnd, fault: "SBC cannot make an offer"}) })
+			c.End("SBC cannot make an offer")
 			_ = r.tx.Respond(c.answer(r.tx.Request(), 503, "SBC cannot make an offer"))
 			return
 		}
@@ -291,7 +300,7 @@ func (c *Call) answerOffer(ref int) {
 	settled := r.proposal.settled()
 	if err := c.setMedia(r.from, settled.remote()); err != nil { // propose has checked it
 		c.badReoffer(r, err)
-		c.box.put(func() { c.feed(event{kind: evEnd, fault: "SBC media fault"}) })
+		c.End("SBC media fault")
 		return
 	}
 	c.agree(r.from, settled)
@@ -301,6 +310,11 @@ func (c *Call) answerOffer(ref int) {
 // agree puts a leg's new session in force, also in the figures.
 func (c *Call) agree(s side, a agreed) {
 	c.negotiation.agree(s, a)
+	if s == sideB && c.machine.state == calling { // by UPDATE, and A knows: it still holds when the fork answers the INVITE
+		a.final = true
+		c.negotiation.forks[c.fork] = a
+		c.reliable.said = c.negotiation.ends[sideB].crossing
+	}
 	c.summary.media(c.negotiation)
 	c.house.Metrics.recount(c)
 }
@@ -314,6 +328,8 @@ func (c *Call) accept(r *request, o *offering) {
 	if req.Method != sip.PRACK {
 		r.dialog.Refresh(req.Contact())
 		c.dress(res, l, req)
+	}
+	if req.Method != sip.PRACK && c.machine.state != calling { // before the answer there is no session to time
 		t := dialog.AnswerTimer(req, c.house.Session, c.timer[r.from])
 		c.timerAnswer(res, t)
 		c.arm(r.from, t)
@@ -350,7 +366,7 @@ func (c *Call) refuseRequest(tx *transport.ServerTx, code int, phrase string) {
 // relayRefusal refuses an offer in the words of the remote that was asked.
 func (c *Call) relayRefusal(ref, code int) {
 	r := c.requests[ref]
-	if c.asked == nil || c.asked.answer == nil || code < 400 || code == 401 || code == 407 {
+	if c.asked == nil || c.asked.answer == nil || code < 400 || code == 401 || code == 407 || code == 422 {
 		c.refuseOffer(ref, 503, "SBC cannot change the other leg")
 		return
 	}
@@ -408,7 +424,8 @@ func (c *Call) acked(ack *sip.Request) {
 	switch {
 	case wrong != "":
 		c.feed(event{kind: evEnd, fault: wrong})
-	case c.negotiation.ends[sideA].stream.Direction != sdp.SendRecv: // B was told otherwise
+	case c.negotiation.ends[sideA].stream.Direction != sdp.SendRecv, // B was told otherwise
+		!c.negotiation.ends[sideA].stream.Covers(c.negotiation.ends[sideB].stream):
 		c.feed(event{kind: evOwed, side: sideB})
 	}
 }

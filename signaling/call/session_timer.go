@@ -29,7 +29,7 @@ func (c *Call) arm(s side, t dialog.Timer) {
 		return
 	}
 	if t.Ours {
-		c.after(refresh, t.Due(), func() { c.refresh(s) })
+		c.after(refresh, t.Due(), func() { c.refresh(s, true) })
 		c.after(expire, t.Interval, func() { c.expired(s) })
 		return
 	}
@@ -45,15 +45,16 @@ func (c *Call) expired(s side) {
 
 // refresh tells a remote that the call is still there, and asks whether it is
 // there for the remote: by UPDATE, which leaves the session alone, where the
-// remote takes it, else by the offer that is in force.
-func (c *Call) refresh(s side) {
+// remote takes it, else by the offer that is in force. first tells that the
+// remote has not just refused one because of its interval.
+func (c *Call) refresh(s side, first bool) {
 	if c.machine.state != up {
-		c.after(clock{refreshTimer, s}, refreshRetry, func() { c.refresh(s) })
+		c.refreshLater(s)
 		return
 	}
 	l, d := c.find(s, c.fork)
 	if d == nil || !d.Allows(sip.UPDATE) {
-		c.after(clock{refreshTimer, s}, refreshRetry, func() { c.refresh(s) }) // unless this one succeeds
+		c.refreshLater(s) // unless this one succeeds
 		c.feed(event{kind: evOwed, side: s})
 		return
 	}
@@ -63,17 +64,20 @@ func (c *Call) refresh(s side) {
 		if r.Err == nil && r.Response.IsProvisional() {
 			return
 		}
-		c.box.put(func() { c.refreshed(s, d, r) })
+		c.box.put(func() { c.refreshed(s, d, r, first) })
 	})
 }
 
+func (c *Call) refreshLater(s side) {
+	c.after(clock{refreshTimer, s}, refreshRetry, func() { c.refresh(s, true) })
+}
+
 // refreshed takes the answer to a refresh without SDP.
-func (c *Call) refreshed(s side, d *dialog.Dialog, r transport.Result) {
-	again := func() { c.after(clock{refreshTimer, s}, refreshRetry, func() { c.refresh(s) }) }
+func (c *Call) refreshed(s side, d *dialog.Dialog, r transport.Result, first bool) {
 	switch {
 	case r.Err != nil:
 		c.house.Log.Warn("session refresh not answered", "call", c.id, "leg", c.leg(s).party.Name, "error", r.Err)
-		again() // until the session expires
+		c.refreshLater(s) // until the session expires
 	case r.Response.IsSuccess():
 		d.Refresh(r.Response.Contact())
 		t := dialog.TakeTimer(r.Response)
@@ -81,13 +85,13 @@ func (c *Call) refreshed(s side, d *dialog.Dialog, r transport.Result) {
 			t = c.timer[s] // it forgot to say: we go on as before
 		}
 		c.arm(s, t)
-	case r.Response.StatusCode == 422:
+	case r.Response.StatusCode == 422 && first:
 		c.least[s] = dialog.MinSE(r.Response)
-		c.refresh(s)
+		c.refresh(s, false)
 	case r.Response.StatusCode == 481 || r.Response.StatusCode == 408:
 		c.expired(s)
 	default:
-		again()
+		c.refreshLater(s)
 	}
 }
 

@@ -107,6 +107,14 @@ func (s *Summary) told(code int) {
 	}
 }
 
+// untold takes an answer back that A was not told of: it waited for a PRACK.
+func (s *Summary) untold(code int) {
+	s.code, s.outcome = 0, Failed
+	if code == 487 {
+		s.outcome = Cancelled
+	}
+}
+
 // reject notes B's final code.
 func (s *Summary) reject(code int, cause string, by Party) {
 	s.end(by.Name, cause, originOf(by))
@@ -132,7 +140,7 @@ func (s *Summary) timeout(t timer, in state) {
 	switch {
 	case t == ringTimer && in == calling:
 		s.end("callseal", "rang too long", originLocal)
-	case t == ackTimer && in == answering:
+	case t == ackTimer && in == answering, t == confirmTimer && talking(in):
 		s.end("callseal", "no ACK came", originLocal)
 	case t == lengthTimer && in == up:
 		s.end("callseal", "longest call length reached", originLocal)

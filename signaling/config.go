@@ -25,8 +25,9 @@ type Config struct {
 	Resolver transport.Resolver
 }
 
-// Listener is a place where calls come in. Sources, Media, Suites and Audio hold for
-// phones, which have no trunk of their own; other roles take their trunk's.
+// Listener is a place where calls come in. Sources, Media, Suites, Audio and
+// Transfer hold for phones, which have no trunk of their own; other roles take
+// their trunk's.
 type Listener struct {
 	transport.Listener
 	// Sources are the phones that may call. Empty: nobody may.
@@ -34,6 +35,9 @@ type Listener struct {
 	Media   sdp.Mode
 	Suites  []sdp.Suite
 	Audio   trunk.Audio
+	// Transfer is what becomes of their REFERs, and of their INVITEs with
+	// Replaces.
+	Transfer trunk.Transfer
 }
 
 // mayCall tells whether a phone at addr is allowed in.

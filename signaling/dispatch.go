@@ -119,7 +119,7 @@ func (s *Server) identify(f *transport.Flow) (call.Party, bool) {
 	if !ok || !l.mayCall(f.Remote().Addr()) {
 		return call.Party{}, false
 	}
-	return call.Party{Role: transport.Phone, Name: l.Name, Mode: l.Media, Suites: l.Suites, Audio: l.Audio}, true
+	return call.Party{Role: transport.Phone, Name: l.Name, Mode: l.Media, Suites: l.Suites, Audio: l.Audio, Transfer: l.Transfer}, true
 }
 
 // Ack is the ACK of a 2xx of ours.

@@ -78,7 +78,7 @@ func New(cfg Config, relay call.Relay, log *slog.Logger, metrics *Metrics) (*Ser
 	s.house = call.House{
 		Endpoint: endpoint, Relay: relay, Table: &s.cfg.Table, MediaAddress: s.mediaAddress,
 		Ring: s.limits.Ring, Length: s.limits.Duration, Session: s.limits.Session,
-		UserAgent: cfg.UserAgent, Log: log, Metrics: metrics.calls, Forget: s.forget, Refused: metrics.refuse,
+		UserAgent: cfg.UserAgent, Log: log, Metrics: metrics.calls, Forget: s.forget, Refused: metrics.refuse, Find: s.find,
 	}
 	return s, nil
 }

@@ -117,6 +117,7 @@ func (l *loader) phones(place string, raw rawListener, ln *signaling.Listener) {
 	ln.Media = l.mode(place+".media", raw.Media)
 	ln.Suites = l.suites(place+".suites", raw.Suites, sdp.Suites())
 	ln.Audio = l.audio(place, raw.MediaAddress, raw.MediaAdvertise)
+	ln.Transfer = l.transfer(place+".transfer", transport.Phone, raw.Transfer)
 	if ln.Proto == 0 {
 		return // cannot tell whether it is in the clear
 	}
@@ -137,7 +138,7 @@ func (l *loader) phonesOnly(place string, raw rawListener, role transport.Role) 
 		set  bool
 	}{
 		{"sources", len(raw.Sources) > 0}, {"media", raw.Media != ""},
-		{"suites", len(raw.Suites) > 0}, {"plaintext", raw.Plaintext != nil},
+		{"suites", len(raw.Suites) > 0}, {"transfer", raw.Transfer != ""}, {"plaintext", raw.Plaintext != nil},
 		{"media_address", raw.MediaAddress != ""}, {"media_advertise", raw.MediaAdvertise != ""},
 	} {
 		if key.set {

@@ -53,6 +53,7 @@ type rawListener struct {
 	Suites         []string      `yaml:"suites"`
 	MediaAddress   string        `yaml:"media_address"`
 	MediaAdvertise string        `yaml:"media_advertise"`
+	Transfer       string        `yaml:"transfer"`
 	Plaintext      *rawPlaintext `yaml:"plaintext"`
 }
 
@@ -92,6 +93,7 @@ type rawTrunk struct {
 	MediaAddress   string        `yaml:"media_address"`
 	MediaAdvertise string        `yaml:"media_advertise"`
 	TLS            *rawClientTLS `yaml:"tls"`
+	Transfer       string        `yaml:"transfer"`
 	Headers        rawHeaders    `yaml:"headers"`
 	Trusted        bool          `yaml:"trusted"`
 	Redirect       string        `yaml:"redirect"`

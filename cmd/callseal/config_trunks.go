@@ -55,6 +55,7 @@ func (l *loader) trunk(place string, role transport.Role, raw rawTrunk) *trunk.T
 		Audio:   l.audio(place, raw.MediaAddress, raw.MediaAdvertise),
 		Headers: l.headers(place, role, raw),
 	}
+	t.Transfer = l.transfer(place+".transfer", role, raw.Transfer)
 	switch raw.Redirect {
 	case "", "refuse":
 	case "follow":
@@ -88,6 +89,29 @@ func (l *loader) trunk(place string, role transport.Role, raw rawTrunk) *trunk.T
 		}
 	}
 	return t
+}
+
+// transfer reads what becomes of the REFERs of a role, and of its INVITEs with
+// Replaces.
+func (l *loader) transfer(place string, role transport.Role, text string) trunk.Transfer {
+	if text == "" {
+		switch role {
+		case transport.Phone:
+			return trunk.Relay
+		case transport.Dialer:
+			return trunk.Execute
+		case transport.Carrier:
+		}
+		return trunk.Refuse
+	}
+	policy, err := trunk.ParseTransfer(text)
+	switch {
+	case err != nil:
+		l.fail(place, fault{quote(text) + " is no transfer policy", "write relay, execute or refuse"})
+	case role == transport.Carrier && policy != trunk.Refuse:
+		l.fail(place, fault{quote(text) + " is not for carriers: whoever calls in could make calls at your cost", "write refuse, or remove it"})
+	}
+	return policy
 }
 
 // listensPlain tells whether a trunk of that role can call over udp or tcp.

@@ -161,10 +161,10 @@ func (c *Call) buildInvite() (*sip.Request, error) {
 }
 
 // Allow lists the methods that callseal takes (RFC 3261 section 20.5).
-const Allow = "INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO, MESSAGE, NOTIFY"
+const Allow = "INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO, MESSAGE, NOTIFY, REFER"
 
 // Supported lists the extensions that callseal knows (RFC 3261 section 20.37).
-const Supported = "100rel, timer"
+const Supported = "100rel, timer, replaces, norefersub"
 
 func setSDP(msg sip.Message, body []byte) {
 	contentType := sip.ContentTypeHeader("application/sdp")

@@ -45,6 +45,8 @@ type House struct {
 	Refused func(transport.Role, string)
 	// Forget is called once, by the call's goroutine, when the call is over.
 	Forget func(*Call)
+	// Find gives the call that one of our tags belongs to, or nil.
+	Find func(callID, tag string) *Call
 }
 
 // Key finds a call by the dialog identifiers that are our own.
@@ -84,16 +86,19 @@ type Call struct {
 	renew       [2]bool          // the next offer to a leg brings a new key of ours
 	probes      [2]*probe        // by side, of a leg that lost its connection
 
-	from      *sip.Response // B's response that opRelay sends on
-	sdpUsable bool          // whether the SDP that came with it may be passed on, rewritten
-	failure   rejection     // what opRelay tells A where B's own words cannot be told
-	byeIn     *transport.ServerTx
-	redirect  redirection
-	passing   int           // requests that wait for the other leg's answer
-	reason    []sip.Header  // headers of A's CANCEL
-	ok        *sip.Response // the 200 that A was sent
-	summary   Summary
-	counted   []legLabels // what Metrics counted in
+	from        *sip.Response // B's response that opRelay sends on
+	sdpUsable   bool          // whether the SDP that came with it may be passed on, rewritten
+	failure     rejection     // what opRelay tells A where B's own words cannot be told
+	byeIn       *transport.ServerTx
+	redirect    redirection
+	referrals   []*referral // REFERs that were relayed
+	hasReferred [2]bool     // a REFER of this side was relayed
+	named       named
+	passing     int           // requests that wait for the other leg's answer
+	reason      []sip.Header  // headers of A's CANCEL
+	ok          *sip.Response // the 200 that A was sent
+	summary     Summary
+	counted     []legLabels // what Metrics counted in
 }
 
 // rejection is a final answer in our own words.
@@ -221,6 +226,7 @@ func (c *Call) feed(ev event) {
 	for _, a := range c.machine.handle(ev) {
 		c.act(a)
 	}
+	c.show()
 }
 
 // The methods below are called by others: they only put what happened into

@@ -38,6 +38,8 @@ func (c *Call) inDialog(tx *transport.ServerTx) {
 		c.pracked(s, d, tx)
 	case sip.INFO, sip.MESSAGE, sip.NOTIFY, sip.OPTIONS:
 		c.pass(s, tx)
+	case sip.REFER:
+		c.referred(s, tx)
 	default:
 		c.turnDown(tx, 405, "Method Not Allowed", "method", sip.NewHeader("Allow", Allow))
 	}

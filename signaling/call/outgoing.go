@@ -14,11 +14,7 @@ import (
 // its path is known (Prepare), what header lets cross; every identifier is our
 // own.
 func Outgoing(theirs *sip.Request, to *trunk.Trunk, way header.Way, callID, tag, userAgent string) *sip.Request {
-	target := to.Target
-	uri := sip.Uri{Scheme: "sip", User: theirs.Recipient.User, Host: target.Host, Port: int(target.Port), UriParams: sip.NewParams()}
-	if target.Proto != transport.UDP {
-		uri.UriParams.Add("transport", target.Proto.String())
-	}
+	uri := trunkURI(to, theirs.Recipient.User)
 	req := sip.NewRequest(theirs.Method, uri)
 	maxForwards := sip.MaxForwardsHeader(dialog.MaxForwards)
 	if m := theirs.MaxForwards(); m != nil && *m > 0 {
@@ -47,4 +43,13 @@ func Complete(req *sip.Request, f *transport.Flow, way header.Way, kind header.K
 		req.AppendHeader(h)
 	}
 	return contact
+}
+
+// trunkURI is where a trunk gets calls to a number.
+func trunkURI(t *trunk.Trunk, number string) sip.Uri {
+	uri := sip.Uri{Scheme: "sip", User: number, Host: t.Target.Host, Port: int(t.Target.Port), UriParams: sip.NewParams()}
+	if t.Target.Proto != transport.UDP {
+		uri.UriParams.Add("transport", t.Target.Proto.String())
+	}
+	return uri
 }

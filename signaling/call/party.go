@@ -18,9 +18,16 @@ type Party struct {
 	// Audio is where its media goes through, where that is not the house's own
 	// address.
 	Audio trunk.Audio
+	// Transfer is what becomes of its REFERs, and of its INVITEs with Replaces.
+	Transfer trunk.Transfer
 }
 
-// TrunkParty is a leg with a trunk.
+// TrunkParty is a leg with a trunk. A carrier never transfers: nobody outside
+// makes calls of ours.
 func TrunkParty(t *trunk.Trunk) Party {
-	return Party{Role: t.Role(), Name: t.Name(), Trunk: t, Mode: t.Media, Suites: t.Suites, Audio: t.Audio}
+	p := Party{Role: t.Role(), Name: t.Name(), Trunk: t, Mode: t.Media, Suites: t.Suites, Audio: t.Audio, Transfer: t.Transfer}
+	if p.Role == transport.Carrier {
+		p.Transfer = trunk.Refuse
+	}
+	return p
 }

@@ -25,11 +25,12 @@ const maxPassed = 16
 func (c *Call) pass(s side, tx *transport.ServerTx) {
 	to := c.leg(s.other())
 	d := c.partner(s, tx.Request().From().Params.GetOr("tag", ""))
+	told, known := c.retold(s, tx.Request())
 	switch {
 	case Describes(tx.Request()): // it would name our other side, and its keys
 		c.turnDown(tx, 415, "SBC passes SDP in offers only", "content_type", sip.NewHeader("Accept", "*/*"))
 		return
-	case d == nil || c.machine.state > up:
+	case d == nil || !known || c.machine.state > up:
 		c.turnDown(tx, 481, "Call/Transaction Does Not Exist", "no_dialog")
 		return
 	case c.passing >= maxPassed:
@@ -37,7 +38,7 @@ func (c *Call) pass(s side, tx *transport.ServerTx) {
 		return
 	}
 	c.passing++
-	c.house.Endpoint.Send(context.Background(), c.passed(s, d, tx))
+	c.house.Endpoint.Send(context.Background(), c.passed(s, d, tx, told))
 }
 
 // partner is the other leg's dialog of one on side s, or nil: A's only one, or
@@ -63,10 +64,9 @@ func (c *Call) partner(s side, remote string) *dialog.Dialog {
 	return nil
 }
 
-// passed makes the request for the other leg: its own CSeq, the headers that
-// cross, and the body as it is.
-func (c *Call) passed(s side, d *dialog.Dialog, tx *transport.ServerTx) transport.Outgoing {
-	theirs := tx.Request()
+// passed makes the request for the other leg out of theirs, which came as tx:
+// its own CSeq, the headers that cross, and the body as it is.
+func (c *Call) passed(s side, d *dialog.Dialog, tx *transport.ServerTx, theirs *sip.Request) transport.Outgoing {
 	to := c.leg(s.other())
 	req := d.Request(theirs.Method)
 	if m := theirs.MaxForwards(); m != nil {
@@ -81,7 +81,7 @@ func (c *Call) passed(s side, d *dialog.Dialog, tx *transport.ServerTx) transpor
 		Prepare: func(req *sip.Request, f *transport.Flow) {
 			contact := f.Contact("")
 			way.Host = contact.Host
-			if req.Method == sip.NOTIFY { // RFC 6665 section 8.2.1; INFO and MESSAGE must not have it
+			if req.Method == sip.NOTIFY || req.Method == sip.REFER { // RFC 6665 section 8.2.1, RFC 3515 section 2.2; INFO and MESSAGE must not have it
 				req.AppendHeader(&sip.ContactHeader{Address: contact})
 			}
 			for _, h := range way.Cross(header.Message, theirs.Headers()) {
@@ -93,7 +93,7 @@ func (c *Call) passed(s side, d *dialog.Dialog, tx *transport.ServerTx) transpor
 				return
 			}
 			if !c.box.put(func() { c.passing--; c.answerPassed(s, tx, r) }) {
-				_ = tx.Respond(c.answer(theirs, 481, "Call/Transaction Does Not Exist")) // the call has ended meanwhile
+				_ = tx.Respond(c.answer(tx.Request(), 481, "Call/Transaction Does Not Exist")) // the call has ended meanwhile
 			}
 		},
 	}

@@ -233,6 +233,11 @@ func (a *agent) meets(r *received, s *step, before *look) (faults []string) {
 		seq, _ := r.cseq()
 		fault(strconv.Itoa(seq) == v, "CSeq %d, want %s", seq, v)
 	}
+	if v := s.words["frag"]; v != "" {
+		code, _ := strconv.Atoi(v)
+		fault(r.get("Content-Type") == "message/sipfrag;version=2.0" && r.body == fmt.Sprintf("SIP/2.0 %s %s\r\n", v, phrases[code]),
+			"the body is %q (%s)", r.body, r.get("Content-Type"))
+	}
 	l := lookAt(r.body)
 	switch {
 	case s.is("nosdp"):

@@ -84,6 +84,7 @@ func newPlayer(t *testing.T, steps []*step) *player {
 			Proto: transport.UDP, Address: listeners[l.name]}, Suites: sdp.Suites(), Media: sdp.Off})
 	}
 	cfg.Listeners[2].Sources = single("C")
+	cfg.Listeners[2].Transfer, dialer.Transfer = trunk.Relay, trunk.Execute // as the configuration has it
 	set := &setting{cfg: cfg, player: p}
 	for _, s := range steps {
 		if s.verb == "set" {

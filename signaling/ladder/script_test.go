@@ -23,9 +23,10 @@
 //
 // Words of a line that sends: call:2 (another call), tag:x, sdp:..., nosdp, again (the same octets once more), lost (on the way), cseq:7,
 // branch:x, totag:x, fromtag:x, callid:x (rules broken on purpose), over:new (a new connection), from:D (another machine's socket),
-// fresh (no part of the dialog), can:update,100rel,timer (what the agent says that it knows), rseq:1 (sent reliably).
+// fresh (no part of the dialog), can:update,100rel,timer (what the agent says that it knows), rseq:1 (sent reliably), frag:486
+// (a message/sipfrag body that says so, and much more).
 // Words of a line that expects: call:2, tag:x (ours, in To or From), sdp:..., nosdp, again, in:..., cseq:7, same and new of key and version,
-// ignored (the agent does not take note), over:new (it came by a connection that was not there before).
+// frag:486 (a message/sipfrag body that says so, and nothing more), ignored (the agent does not take note), over:new (it came by a connection that was not there before).
 // Other lines: see verbs in verbs_test.go, and abbreviated below.
 package ladder
 
@@ -54,8 +55,8 @@ func (s *step) is(word string) bool { _, ok := s.words[word]; return ok }
 
 // words that a line may have.
 var (
-	sendWords   = []string{"call", "tag", "sdp", "nosdp", "again", "lost", "cseq", "branch", "totag", "fromtag", "callid", "over", "from", "fresh", "rseq", "to", "can"}
-	expectWords = []string{"call", "tag", "sdp", "nosdp", "again", "in", "cseq", "ignored", "over", "at"}
+	sendWords   = []string{"call", "tag", "sdp", "nosdp", "again", "lost", "cseq", "branch", "totag", "fromtag", "callid", "over", "from", "fresh", "rseq", "to", "frag", "can"}
+	expectWords = []string{"call", "tag", "sdp", "nosdp", "again", "in", "cseq", "ignored", "over", "at", "frag"}
 )
 
 // readScript takes a ladder apart.

@@ -130,6 +130,10 @@ func (a *agent) ask(s *step, t *talk) error {
 	if err := a.describe(s, t, m, offer, method == "INVITE"); err != nil {
 		return err
 	}
+	if code, err := strconv.Atoi(s.words["frag"]); err == nil {
+		m.body = fmt.Sprintf("SIP/2.0 %d %s\r\nContact: %s\r\n", code, phrases[code], a.contact())
+		m.add("Content-Type", "message/sipfrag;version=2.0")
+	}
 	if err := a.override(s, m); err != nil {
 		return err
 	}

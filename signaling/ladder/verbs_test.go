@@ -12,6 +12,7 @@ import (
 	"callseal/media"
 	"callseal/sdp"
 	"callseal/signaling/transport"
+	"callseal/signaling/trunk"
 )
 
 var errUsage = errors.New("not understood")
@@ -279,6 +280,15 @@ var modes = map[string]sdp.Mode{"off": sdp.Off, "preferred": sdp.Preferred, "req
 func (set *setting) ofAgent(agent, field, value string) error {
 	agent = strings.ToUpper(agent)
 	index := strings.Index("AB", agent)
+	if field == "transfer" {
+		policy, err := trunk.ParseTransfer(value)
+		if agent == "C" {
+			set.cfg.Listeners[2].Transfer = policy
+		} else if index >= 0 {
+			set.cfg.Table.Trunks[index].Transfer = policy
+		}
+		return err
+	}
 	if agent == "C" && field == "media" {
 		set.cfg.Listeners[2].Media = modes[value]
 		set.player.sealed[agent] = modes[value] == sdp.Required

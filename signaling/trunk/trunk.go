@@ -24,6 +24,8 @@ type Trunk struct {
 	Suites []sdp.Suite
 	// Audio is where media of legs with this trunk goes through.
 	Audio Audio
+	// Transfer is what becomes of its REFERs, and of its INVITEs with Replaces.
+	Transfer Transfer
 	// Headers is what of a message is told to this trunk, beside header's own
 	// table; nil: nothing else.
 	Headers *header.Rules

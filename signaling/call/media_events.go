@@ -1,6 +1,7 @@
 package call
 
 import (
+	"slices"
 	"time"
 
 	"callseal/media"
@@ -59,7 +60,9 @@ func sideOf(s media.Side) side {
 // oneWay notes that a leg is not heard on the other.
 func (c *Call) oneWay(l *leg, cause media.OneWay) {
 	c.house.Metrics.oneWay(l.party, cause)
-	c.summary.oneWay = append(c.summary.oneWay, l.party.Name+":"+cause.String())
+	if fault := l.party.Name + ":" + cause.String(); !slices.Contains(c.summary.oneWay, fault) { // each hold that ends may show it again
+		c.summary.oneWay = append(c.summary.oneWay, fault)
+	}
 	c.house.Log.Warn("one-way audio: nothing of "+l.party.Name+" is heard", "call", c.id, "leg", l.party.Name,
 		"cause", cause.String(), "advice", oneWayAdvice(l.party.Name, cause))
 }

@@ -345,7 +345,24 @@ func (c *Call) accept(r *request, o *offering) {
 	}
 	if err := r.tx.Respond(res); err != nil {
 		c.house.Log.Debug("response not sent", "call", c.id, "leg", l.party.Name, "error", err)
+		c.unheard(r.from)
 	}
+}
+
+// unheard takes a 2xx to a re-INVITE that cannot be sent, because its connection
+// is gone: no ACK will come. Whether the remote is still there is lost.go's to
+// find out; it may offer anew.
+func (c *Call) unheard(s side) {
+	u := c.unconfirmed[s]
+	if u == nil || u.tx.Flow().Alive() {
+		return
+	}
+	c.box.put(func() {
+		if c.unconfirmed[s] == u {
+			c.unconfirmed[s] = nil
+			c.feed(event{kind: evConfirmed, side: s})
+		}
+	})
 }
 
 // refuseOffer refuses an offer in our own words.
@@ -379,8 +396,8 @@ func (c *Call) relayRefusal(ref, code int) {
 
 // repeat2xx sends the 2xx to a re-INVITE again.
 func (c *Call) repeat2xx(s side) {
-	if u := c.unconfirmed[s]; u != nil {
-		_ = u.tx.Respond(u.res) // without a path the clock ends the call
+	if u := c.unconfirmed[s]; u != nil && u.tx.Respond(u.res) != nil {
+		c.unheard(s)
 	}
 }
 

@@ -25,11 +25,12 @@ type ServerTx struct {
 
 	mu       sync.Mutex // guards the rest; held while the machine writes, which never waits
 	trying   *sip.Response
-	timer    *time.Timer // sends trying when nothing else was sent in time
-	answered bool        // anything was sent
-	status   int         // of the final response, 0 before
-	tag      string      // our To tag, once a response has shown it
-	acked    bool        // the ACK of a final response above 299 has come
+	timer    *time.Timer   // sends trying when nothing else was sent in time
+	last     *sip.Response // sent last by Respond
+	answered bool          // anything was sent
+	status   int           // of the final response, 0 before
+	tag      string        // our To tag, once a response has shown it
+	acked    bool          // the ACK of a final response above 299 has come
 	canceled bool
 }
 
@@ -55,7 +56,10 @@ func (t *ServerTx) Respond(res *sip.Response) error {
 	if t.status != 0 && !again {
 		return ErrAnswered
 	}
-	setLength(res)
+	if t.last != res { // else the machine has it, and may be writing it for a repeated request
+		setLength(res)
+		t.last = res
+	}
 	t.stopTrying()
 	if to := res.To(); to != nil {
 		if tag, ok := to.Params.Get("tag"); ok && res.StatusCode > 100 {

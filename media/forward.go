@@ -28,7 +28,7 @@ type forwarder struct {
 type verdict struct {
 	drop      Drop           // DropNone: out goes to target from our port via
 	kind      kind           // what the packet was
-	out       []byte         // in the given buffer or in space
+	out       []byte         // in the given buffer
 	target    netip.AddrPort // of the other side's remote
 	via       kind           // which of the other side's ports sends it
 	recovered srtp.Recoveries
@@ -112,7 +112,7 @@ func (f *forwarder) rtcp(buf []byte, n int, port kind, source netip.AddrPort, no
 	if n, v.drop = f.rewriteRTCP(buf[:n], f.space, now); v.drop != DropNone {
 		return
 	}
-	f.deliver(f.space, n, rtcp, v)
+	f.deliver(buf, copy(buf[:n], f.space), rtcp, v)
 }
 
 // open unprotects under the key in force, or for a while under the one before it. A drop leaves n as it was.

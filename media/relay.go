@@ -206,8 +206,8 @@ func (r *Relay) bindPair(w *worker, s *state, side Side, address netip.Addr) err
 			var second socket
 			if second, err = w.os.bind(netip.AddrPortFrom(address, even+1)); err == nil {
 				s.local[side] = netip.AddrPortFrom(address, even)
-				s.ports[side][rtp] = &port{socket: first, owner: s, side: side, kind: rtp}
-				s.ports[side][rtcp] = &port{socket: second, owner: s, side: side, kind: rtcp}
+				s.ports[side][rtp] = port{socket: first, owner: s, side: side, kind: rtp}
+				s.ports[side][rtcp] = port{socket: second, owner: s, side: side, kind: rtcp}
 				return nil
 			}
 			w.os.release(first)
@@ -223,7 +223,7 @@ func (r *Relay) bindPair(w *worker, s *state, side Side, address netip.Addr) err
 // abandon undoes a failed Open. No packet was ever expected on its ports, so they need no rest.
 func (r *Relay) abandon(w *worker, s *state) {
 	for side := range s.ports {
-		if s.ports[side][rtp] == nil {
+		if s.ports[side][rtp].owner == nil {
 			continue
 		}
 		for _, p := range s.ports[side] {

@@ -1,7 +1,6 @@
 package media
 
 import (
-	"errors"
 	"fmt"
 	"log/slog"
 	"net/netip"
@@ -34,7 +33,7 @@ type worker struct {
 	unused   []uint64
 	sessions map[*state]struct{}
 	tokens   []uint64
-	buf      []byte
+	batch    []packet // of this round
 	space    []byte
 	tally    tally
 	rounds   uint64 // so far
@@ -56,7 +55,7 @@ type port struct {
 // state is a session as its worker sees it.
 type state struct {
 	legs   [2]leg
-	ports  [2][kinds]*port
+	ports  [2][kinds]port
 	local  [2]netip.AddrPort // the address and even port of each side
 	watch  watch
 	closed bool
@@ -65,14 +64,9 @@ type state struct {
 func newWorker(os backend, clock func() time.Duration, log *slog.Logger, release func(netip.Addr, uint16)) *worker {
 	return &worker{
 		os: os, clock: clock, log: log, release: release, sessions: map[*state]struct{}{},
-		tokens: make([]uint64, 0, maxTokens), buf: make([]byte, bufSize), space: make([]byte, bufSize),
+		tokens: make([]uint64, 0, maxTokens), batch: newBatch(), space: make([]byte, bufSize),
 	}
 }
-
-const (
-	maxTokens = 128 // ports that a worker serves between two looks at its mailbox
-	maxBurst  = 16  // packets of one port in one round
-)
 
 // run relays until stop. It returns only after its last session is closed; nothing it owns is used afterwards.
 func (w *worker) run() error {
@@ -90,74 +84,7 @@ func (w *worker) run() error {
 	return nil
 }
 
-// round takes what has come to every port.
-func (w *worker) round() {
-	defer w.survive()
-	w.commands()
-	now := w.clock()
-	w.rounds++
-	w.behind = len(w.tokens) == maxTokens
-	for _, token := range w.tokens {
-		if p := w.ports[token&tokenSlot]; p != nil && p.token == token {
-			w.take(p, now)
-		}
-	}
-}
-
-// nap lets packets gather until the next point of the grid, so that one wake-up serves many. It is for a worker that
-// keeps up: after a round that left packets there is no sleep, and after one without packets the next wait sleeps.
-func (w *worker) nap() {
-	if w.grid > 0 && len(w.tokens) > 0 && !w.behind {
-		w.os.nap(w.grid - w.clock()%w.grid)
-	}
-}
-
-// take relays what waits at a port. Audio has one packet there, and asking for a second one costs as much as receiving
-// it. So more are taken only from a port that had one in the round before too, and never so many that a flooded port
-// delays the others.
-func (w *worker) take(p *port, now time.Duration) {
-	if p.round != w.rounds-1 {
-		p.round = w.rounds
-		w.serve(p, now)
-		return
-	}
-	p.round = w.rounds
-	for range maxBurst {
-		if !w.serve(p, now) {
-			return
-		}
-	}
-	w.behind = true
-}
-
-// serve relays one packet and returns false if there is none.
-func (w *worker) serve(p *port, now time.Duration) bool {
-	n, from, err := w.os.receive(p.socket, w.buf[:maxPacket])
-	if err != nil {
-		return !errors.Is(err, errAgain) // an ICMP error of an earlier packet is reported here too and means nothing
-	}
-	s := p.owner
-	w.current = s
-	leg, to := &s.legs[p.side], &s.legs[1-p.side]
-	f := forwarder{from: leg, to: to, space: w.space}
-	v := f.packet(w.buf, n, p.kind, from, now)
-	if v.drop == DropNone {
-		if w.os.send(s.ports[1-p.side][v.via].socket, v.out, v.target) != nil {
-			v.drop = DropSend
-		} else {
-			to.countSent(v.kind, len(v.out), now)
-		}
-	}
-	if v.drop != DropNone {
-		leg.count.drops[v.drop]++
-	}
-	w.tally.add(&v, n)
-	w.current = nil
-	return true
-}
-
-// survive ends the session whose packet made the code panic, and no other. The packets that this round did not get to
-// are reported again by the next wait.
+// survive ends the session whose packet made the code panic, and no other.
 func (w *worker) survive() {
 	cause := recover()
 	if cause == nil {
@@ -169,6 +96,12 @@ func (w *worker) survive() {
 		w.current = nil
 		w.drop(s)
 	}
+}
+
+// obey runs the commands of other goroutines. One that panics ends nothing but itself.
+func (w *worker) obey() {
+	defer w.survive()
+	w.commands()
 }
 
 // commands runs what other goroutines asked for.
@@ -236,7 +169,8 @@ const (
 // adopt takes a session's four sockets. On error none of them is left with the worker, and they are still open.
 func (w *worker) adopt(s *state) error {
 	for side := range s.ports {
-		for _, p := range s.ports[side] {
+		for k := range s.ports[side] {
+			p := &s.ports[side][k]
 			p.token = w.slot()
 			w.ports[p.token&tokenSlot] = p
 			if err := w.os.attach(p.socket, p.token); err != nil {
@@ -263,7 +197,8 @@ func (w *worker) slot() uint64 {
 // disown forgets a session's ports.
 func (w *worker) disown(s *state) {
 	for side := range s.ports {
-		for _, p := range s.ports[side] {
+		for k := range s.ports[side] {
+			p := &s.ports[side][k]
 			if slot := p.token & tokenSlot; slot < uint64(len(w.ports)) && w.ports[slot] == p {
 				w.ports[slot] = nil
 				w.unused = append(w.unused, p.token+tokenUser)

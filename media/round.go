@@ -1,0 +1,135 @@
+package media
+
+import (
+	"errors"
+	"net/netip"
+	"time"
+)
+
+const (
+	maxTokens = 128 // ports that a worker serves between two looks at its mailbox
+	maxBatch  = 256 // packets likewise
+	maxBurst  = 16  // packets of one port likewise
+)
+
+// packet is one packet of a round.
+type packet struct {
+	port *port // that it came to
+	from netip.AddrPort
+	n    int    // its full length, even where it exceeds maxPacket
+	buf  []byte // bufSize bytes, never changed
+	verdict
+}
+
+func newBatch() []packet {
+	batch, space := make([]packet, maxBatch), make([]byte, maxBatch*bufSize)
+	for i := range batch {
+		batch[i].buf, space = space[:bufSize:bufSize], space[bufSize:]
+	}
+	return batch[:0]
+}
+
+// round relays what has come to the ports of w.tokens. All packets are received, then all are forwarded, then all are
+// sent: each of the three leaves in the processor's caches what it needs for the next packet.
+func (w *worker) round() {
+	w.obey()
+	w.rounds++
+	w.gather()
+	now := w.clock()
+	for next := 0; next < len(w.batch); {
+		next = w.forward(next, now)
+	}
+	for i := range w.batch {
+		w.send(&w.batch[i], now)
+		w.batch[i].port = nil // keeps no closed session alive
+	}
+}
+
+// gather receives the packets. Audio has one at its port, and asking for a second one costs as much as receiving it. So
+// more are taken only from a port that had one in the round before too, and never so many that a flooded port delays the
+// others.
+func (w *worker) gather() {
+	w.batch = w.batch[:0]
+	w.behind = len(w.tokens) == maxTokens
+	for _, token := range w.tokens {
+		p := w.ports[token&tokenSlot]
+		if p == nil || p.token != token {
+			continue
+		}
+		most := 1
+		if p.round == w.rounds-1 {
+			most = maxBurst
+		}
+		p.round = w.rounds
+		if w.receive(p, most) == most && most > 1 {
+			w.behind = true
+		}
+	}
+}
+
+// receive puts at most so many packets of a port into the batch and returns how many it tried.
+func (w *worker) receive(p *port, most int) int {
+	for tried := range most {
+		n := len(w.batch)
+		if n == maxBatch {
+			return most
+		}
+		w.batch = w.batch[:n+1]
+		one := &w.batch[n]
+		var err error
+		if one.n, one.from, err = w.os.receive(p.socket, one.buf[:maxPacket]); err == nil {
+			one.port = p
+			continue
+		}
+		w.batch = w.batch[:n]
+		if errors.Is(err, errAgain) {
+			return tried
+		} // else an ICMP error of an earlier packet, which means nothing
+	}
+	return most
+}
+
+// forward takes the packets from the given one on through their sessions and returns where to go on: at the end, or
+// behind a packet that made the code panic.
+func (w *worker) forward(next int, now time.Duration) (at int) {
+	defer w.survive()
+	for at = next; at < len(w.batch); {
+		p := &w.batch[at]
+		at++
+		s := p.port.owner
+		if s.closed {
+			continue
+		}
+		w.current = s
+		f := forwarder{from: &s.legs[p.port.side], to: &s.legs[1-p.port.side], space: w.space}
+		p.verdict = f.packet(p.buf, p.n, p.port.kind, p.from, now)
+	}
+	w.current = nil
+	return at
+}
+
+// send sends one packet, if it may go, and counts what became of it.
+func (w *worker) send(p *packet, now time.Duration) {
+	s := p.port.owner
+	if s.closed {
+		return // by a panic of this round: its sockets may be another's by now
+	}
+	from, to := &s.legs[p.port.side], &s.legs[1-p.port.side]
+	if p.drop == DropNone && w.os.send(s.ports[1-p.port.side][p.via].socket, p.out, p.target) != nil {
+		p.drop = DropSend
+	}
+	if p.drop == DropNone {
+		to.countSent(p.kind, len(p.out), now)
+	} else {
+		from.count.drops[p.drop]++
+	}
+	w.tally.add(&p.verdict, p.n)
+}
+
+// nap lets packets gather until the next point of the grid, so that one wake-up serves many. It is for a worker that
+// keeps up: after a round that left packets there is no sleep, and after one without packets the next wait sleeps.
+func (w *worker) nap() {
+	if w.grid > 0 && len(w.tokens) > 0 && !w.behind {
+		w.os.nap(w.grid - w.clock()%w.grid)
+	}
+}

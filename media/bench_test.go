@@ -58,7 +58,7 @@ func newCrowd(b *testing.B, calls int, profile pion.ProtectionProfile) *crowd {
 			}
 		}
 		if profile != 0 {
-			if a.seal, err = srtp.NewProtect(*receive[A]); err != nil {
+			if a.seal, err = srtp.NewProtect(*receive[A], nil); err != nil {
 				b.Fatal(err)
 			}
 		}

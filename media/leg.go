@@ -33,6 +33,7 @@ type leg struct {
 	far     far
 
 	count counters
+	work  *srtp.Scratch // the worker's; nil: each key has its own
 
 	// For watch.go.
 	trial        *trial        // nil: nothing is on trial
@@ -68,7 +69,7 @@ func (l *leg) apply(r Remote, other *leg, random [32]byte, now time.Duration) er
 	sameSend := sameKey(r.Send, l.remote.Send)
 	if !sameSend && r.Send != nil {
 		var err error
-		if seal, err = srtp.NewProtect(*r.Send); err != nil {
+		if seal, err = srtp.NewProtect(*r.Send, l.work); err != nil {
 			return err
 		}
 	}
@@ -119,7 +120,7 @@ func (l *leg) applyReceive(k *srtp.Key, now time.Duration) error {
 		l.sealedIn = true
 		return nil
 	}
-	context, err := srtp.NewUnprotect(*k)
+	context, err := srtp.NewUnprotect(*k, l.work)
 	if err != nil {
 		return err
 	}

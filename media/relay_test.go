@@ -395,7 +395,7 @@ func TestExactBytes(t *testing.T) {
 	packet = append(packet, "payload"...)
 	packet = append(packet, 0, 0, 3)
 	// Sealed by our own context, since pion would write the extension anew.
-	p, err := srtp.NewProtect(*a.send)
+	p, err := srtp.NewProtect(*a.send, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

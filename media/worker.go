@@ -9,6 +9,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"callseal/media/srtp"
 )
 
 // worker relays the packets of its sessions on one OS thread. It owns their sockets and all their state from Open to
@@ -35,6 +37,7 @@ type worker struct {
 	tokens   []uint64
 	batch    []packet // of this round
 	space    []byte
+	work     srtp.Scratch
 	tally    tally
 	rounds   uint64 // so far
 	behind   bool   // this round has left packets where it found more than it may take
@@ -178,6 +181,9 @@ func (w *worker) adopt(s *state) error {
 				return err
 			}
 		}
+	}
+	for side := range s.legs {
+		s.legs[side].work = &w.work
 	}
 	w.sessions[s] = struct{}{}
 	return nil

@@ -16,10 +16,10 @@ const batchBlocks = 16
 
 // aesCM is AES in counter mode with HMAC-SHA1 (RFC 3711 section 4.1.1 and 4.2.1, RFC 6188).
 type aesCM struct {
-	rtp, rtcp cmKeys
-	tag, mki  int // bytes of the SRTP tag, and of the master key identifier before it when opening
-	mac       mac
-	keystream [batchBlocks * aes.BlockSize]byte
+	rtp      cmKeys
+	tag, mki int // bytes of the SRTP tag, and of the master key identifier before it when opening
+	work     *Scratch
+	rtcp     cmKeys
 }
 
 // cmKeys are the keys for one packet kind, ready to use.
@@ -30,20 +30,20 @@ type cmKeys struct {
 }
 
 // newAESCM returns the builder for suites with SRTP tags of the given length in bytes.
-func newAESCM(tag int) func(sessionKeys, int) (transform, error) {
-	return func(k sessionKeys, mki int) (transform, error) {
-		c := &aesCM{tag: tag, mki: mki}
-		var err error
-		if c.mac, err = newMAC(); err != nil {
-			return nil, err
+func newAESCM(tag int) builder {
+	return func(b *box, k sessionKeys, mki int, work *Scratch) (err error) {
+		c := &b.cm
+		c.tag, c.mki, c.work = tag, mki, work
+		if work.mac.hash == nil {
+			if work.mac, err = newMAC(); err != nil {
+				return err
+			}
 		}
-		if err = c.rtp.set(k.rtp, &c.mac); err != nil {
-			return nil, err
+		if err = c.rtp.set(k.rtp, &work.mac); err != nil {
+			return err
 		}
-		if err = c.rtcp.set(k.rtcp, &c.mac); err != nil {
-			return nil, err
-		}
-		return c, nil
+		b.transform = c
+		return c.rtcp.set(k.rtcp, &work.mac)
 	}
 }
 
@@ -107,16 +107,16 @@ func (c *aesCM) indexRTCP(packet []byte) uint32 {
 // there, the index of SRTCP stays there.
 func (c *aesCM) authenticate(k *cmKeys, packet []byte, end int, word uint32) []byte {
 	binary.BigEndian.PutUint32(packet[end:], word)
-	return c.mac.sum(&k.auth, packet[:end+4])
+	return c.work.mac.sum(&k.auth, packet[:end+4])
 }
 
 // crypt adds the key stream of RFC 3711 section 4.1.1 to data:
 // IV = (k_s * 2^16) XOR (SSRC * 2^64) XOR (i * 2^16), and the low 16 bits count blocks.
 func (c *aesCM) crypt(k *cmKeys, data []byte, ssrc uint32, index uint64) {
-	high, low := k.high^uint64(ssrc), k.low^index<<16
+	high, low, keystream := k.high^uint64(ssrc), k.low^index<<16, &c.work.keystream
 	for block := uint64(0); len(data) > 0; {
-		n := min(len(data), len(c.keystream))
-		stream := c.keystream[:(n+aes.BlockSize-1)&^(aes.BlockSize-1)]
+		n := min(len(data), len(keystream))
+		stream := keystream[:(n+aes.BlockSize-1)&^(aes.BlockSize-1)]
 		// All counters are written before the first Encrypt: loads then never wait for stores.
 		for i := 0; i < len(stream); i += aes.BlockSize {
 			binary.BigEndian.PutUint64(stream[i:], high)

@@ -4,7 +4,6 @@ import (
 	"crypto/aes"
 	"crypto/cipher"
 	"encoding/binary"
-	"sync"
 )
 
 const (
@@ -16,8 +15,7 @@ const (
 type aesGCM struct {
 	rtp, rtcp gcmKeys
 	mki       int // bytes of the master key identifier, which stands last, when opening
-	nonce     [gcmNonce]byte
-	data      [gcmNonce]byte // the associated data of SRTCP: header and ESRTCP word
+	work      *Scratch
 }
 
 // gcmKeys are the keys for one packet kind, ready to use.
@@ -27,16 +25,15 @@ type gcmKeys struct {
 }
 
 // newAESGCM is the builder of the AEAD suites.
-func newAESGCM(k sessionKeys, mki int) (transform, error) {
-	rtp, err := newGCMKeys(k.rtp)
-	if err != nil {
-		return nil, err
+func newAESGCM(b *box, k sessionKeys, mki int, work *Scratch) (err error) {
+	c := &b.gcm
+	c.mki, c.work = mki, work
+	if c.rtp, err = newGCMKeys(k.rtp); err != nil {
+		return err
 	}
-	rtcp, err := newGCMKeys(k.rtcp)
-	if err != nil {
-		return nil, err
-	}
-	return &aesGCM{rtp: rtp, rtcp: rtcp, mki: mki}, nil
+	b.transform = c
+	c.rtcp, err = newGCMKeys(k.rtcp)
+	return err
 }
 
 func newGCMKeys(k packetKeys) (gcmKeys, error) {
@@ -55,7 +52,7 @@ func (c *aesGCM) overhead() (rtp, rtcp int) { return gcmTag + c.mki, gcmTag + rt
 
 func (c *aesGCM) sealRTP(packet []byte, head int, ssrc uint32, index uint64) int {
 	c.nonceRTP(ssrc, index)
-	c.rtp.aead.Seal(packet[head:head], c.nonce[:], packet[head:], packet[:head])
+	c.rtp.aead.Seal(packet[head:head], c.work.nonce[:], packet[head:], packet[:head])
 	return len(packet) + gcmTag
 }
 
@@ -68,7 +65,7 @@ func (c *aesGCM) sealRTCP(packet []byte, ssrc, index uint32) int {
 	n := len(packet)
 	c.nonceRTCP(ssrc, index)
 	c.dataRTCP(packet, index)
-	c.rtcp.aead.Seal(packet[minRTCPHeader:minRTCPHeader], c.nonce[:], packet[minRTCPHeader:], c.data[:])
+	c.rtcp.aead.Seal(packet[minRTCPHeader:minRTCPHeader], c.work.nonce[:], packet[minRTCPHeader:], c.work.data[:])
 	packet = packet[:n+gcmTag+rtcpIndexBytes]
 	binary.BigEndian.PutUint32(packet[n+gcmTag:], index|encryptedFlag)
 	return len(packet)
@@ -77,7 +74,7 @@ func (c *aesGCM) sealRTCP(packet []byte, ssrc, index uint32) int {
 func (c *aesGCM) openRTCP(packet []byte, ssrc, index uint32) bool {
 	c.nonceRTCP(ssrc, index)
 	c.dataRTCP(packet, index)
-	return c.open(&c.rtcp, packet[minRTCPHeader:len(packet)-c.mki-rtcpIndexBytes], c.data[:])
+	return c.open(&c.rtcp, packet[minRTCPHeader:len(packet)-c.mki-rtcpIndexBytes], c.work.data[:])
 }
 
 func (c *aesGCM) indexRTCP(packet []byte) uint32 {
@@ -86,35 +83,30 @@ func (c *aesGCM) indexRTCP(packet []byte) uint32 {
 
 // nonceRTP forms the IV of RFC 7714 section 8.1: 00 00 || SSRC || ROC || SEQ, XOR the salt.
 func (c *aesGCM) nonceRTP(ssrc uint32, index uint64) {
-	c.nonce = c.rtp.salt
-	binary.BigEndian.PutUint64(c.nonce[4:], binary.BigEndian.Uint64(c.nonce[4:])^index)
-	binary.BigEndian.PutUint32(c.nonce[2:], binary.BigEndian.Uint32(c.nonce[2:])^ssrc)
+	c.work.nonce = c.rtp.salt
+	binary.BigEndian.PutUint64(c.work.nonce[4:], binary.BigEndian.Uint64(c.work.nonce[4:])^index)
+	binary.BigEndian.PutUint32(c.work.nonce[2:], binary.BigEndian.Uint32(c.work.nonce[2:])^ssrc)
 }
 
 // nonceRTCP forms the IV of RFC 7714 section 9.1: 00 00 || SSRC || 00 00 || 0 || index, XOR the salt.
 func (c *aesGCM) nonceRTCP(ssrc, index uint32) {
-	c.nonce = c.rtcp.salt
-	binary.BigEndian.PutUint32(c.nonce[2:], binary.BigEndian.Uint32(c.nonce[2:])^ssrc)
-	binary.BigEndian.PutUint32(c.nonce[8:], binary.BigEndian.Uint32(c.nonce[8:])^index)
+	c.work.nonce = c.rtcp.salt
+	binary.BigEndian.PutUint32(c.work.nonce[2:], binary.BigEndian.Uint32(c.work.nonce[2:])^ssrc)
+	binary.BigEndian.PutUint32(c.work.nonce[8:], binary.BigEndian.Uint32(c.work.nonce[8:])^index)
 }
 
 // dataRTCP forms the associated data of RFC 7714 section 9.2: header, sender SSRC, and the ESRTCP word.
 func (c *aesGCM) dataRTCP(packet []byte, index uint32) {
-	copy(c.data[:], packet[:minRTCPHeader])
-	binary.BigEndian.PutUint32(c.data[minRTCPHeader:], index|encryptedFlag)
+	copy(c.work.data[:], packet[:minRTCPHeader])
+	binary.BigEndian.PutUint32(c.work.data[minRTCPHeader:], index|encryptedFlag)
 }
 
-// plains lends the space into which open decrypts.
-var plains = sync.Pool{New: func() any { return new([2048]byte) }}
-
 // open decrypts and authenticates sealed, its tag included, in place. crypto/cipher wipes the output of an Open that
-// fails, so it works in borrowed space: the packet must survive for the next rollover counter or key to be tried on it.
+// fails, so it works in other space: the packet must survive for the next rollover counter or key to be tried on it.
 func (c *aesGCM) open(k *gcmKeys, sealed, data []byte) bool {
-	space := plains.Get().(*[2048]byte)
-	plain, err := k.aead.Open(space[:0], c.nonce[:], sealed, data)
+	plain, err := k.aead.Open(c.work.plain[:0], c.work.nonce[:], sealed, data)
 	if err == nil {
 		copy(sealed, plain)
 	}
-	plains.Put(space)
 	return err == nil
 }

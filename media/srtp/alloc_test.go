@@ -97,7 +97,7 @@ func TestShortTagOnRTPOnly(t *testing.T) {
 	want := map[int][2]int{0: {10, 14}, 1: {4, 14}, 2: {10, 14}, 3: {4, 14}, 4: {16, 20}, 5: {16, 20}}
 	for i, profile := range profiles {
 		p, _ := both(t, randomKey(profile))
-		if rtp, rtcp := p.transform.overhead(); [2]int{rtp, rtcp} != want[i] {
+		if rtp, rtcp := p.box.overhead(); [2]int{rtp, rtcp} != want[i] {
 			t.Errorf("%v adds %d and %d bytes, want %v", profile, rtp, rtcp, want[i])
 		}
 	}

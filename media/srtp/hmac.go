@@ -19,14 +19,15 @@ type sha1State interface {
 	encoding.BinaryUnmarshaler
 }
 
-// macKey is a key of HMAC-SHA1 as the two SHA-1 states after its padded forms (RFC 2104 section 4).
-type macKey struct{ inner, outer [stateSize]byte }
+// macKey is a key of HMAC-SHA1 as the two SHA-1 chaining values after its padded forms (RFC 2104 section 4).
+type macKey struct{ inner, outer [sha1.Size]byte }
 
 // mac computes HMAC-SHA1 (RFC 2104) for any number of keys. crypto/hmac does the same from the same precomputed
 // states, but a Sum of crypto/sha1 copies its state and pads byte-wise; padding here and reading the chaining value
 // from the marshalled state takes a third off (270 to 180 ns for a voice packet). The tests compare the two.
 type mac struct {
 	hash   sha1State
+	start  [stateSize]byte // a state after one block, up to its chaining value
 	state  [stateSize]byte
 	tail   [2 * sha1.BlockSize]byte // the last bytes of a message with their padding
 	digest [sha1.BlockSize]byte     // the inner digest with its padding, which never changes
@@ -41,16 +42,19 @@ func newMAC() (m mac, err error) {
 	if _, err := m.hash.Write(nil); err != nil {
 		return mac{}, err
 	}
+	m.absorb(make([]byte, sha1.BlockSize))
+	copy(m.start[:], m.read())
+	m.hash.Reset()
 	m.digest[sha1.Size] = 0x80
 	binary.BigEndian.PutUint64(m.digest[sha1.BlockSize-8:], 8*(sha1.BlockSize+sha1.Size))
 	return m, nil
 }
 
-// prepare returns the states of a key of at most one block.
+// prepare returns the chaining values of a key of at most one block.
 func (m *mac) prepare(key []byte) (k macKey) {
 	for _, half := range []struct {
 		pad   byte
-		state *[stateSize]byte
+		value *[sha1.Size]byte
 	}{{0x36, &k.inner}, {0x5c, &k.outer}} {
 		var block [sha1.BlockSize]byte
 		copy(block[:], key)
@@ -59,7 +63,7 @@ func (m *mac) prepare(key []byte) (k macKey) {
 		}
 		m.hash.Reset()
 		m.absorb(block[:])
-		copy(half.state[:], m.read())
+		copy(half.value[:], m.chaining())
 	}
 	return k
 }
@@ -94,7 +98,10 @@ func (m *mac) pad(rest []byte, length int) []byte {
 
 func (m *mac) absorb(blocks []byte) { _, _ = m.hash.Write(blocks) }
 
-func (m *mac) restore(state *[stateSize]byte) { _ = m.hash.UnmarshalBinary(state[:]) }
+func (m *mac) restore(value *[sha1.Size]byte) {
+	copy(m.start[4:], value[:])
+	_ = m.hash.UnmarshalBinary(m.start[:])
+}
 
 func (m *mac) read() []byte {
 	state, _ := m.hash.AppendBinary(m.state[:0])

@@ -50,11 +50,11 @@ func oracle(t testing.TB, k Key) *pion.Context {
 
 func both(t testing.TB, k Key) (*Protect, *Unprotect) {
 	t.Helper()
-	p, err := NewProtect(k)
+	p, err := NewProtect(k, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	u, err := NewUnprotect(k)
+	u, err := NewUnprotect(k, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -409,7 +409,7 @@ func TestMKI(t *testing.T) {
 			t.Fatal(err)
 		}
 		k.MKI = 5
-		u, err := NewUnprotect(k)
+		u, err := NewUnprotect(k, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -429,7 +429,7 @@ func TestMKI(t *testing.T) {
 		if n, err := u.RTCP(sealed, len(sealed)); err != nil || !bytes.Equal(sealed[:n], plain) {
 			t.Errorf("RTCP: %v", err)
 		}
-		if _, err := NewProtect(k); !errors.Is(err, ErrKeyLength) {
+		if _, err := NewProtect(k, nil); !errors.Is(err, ErrKeyLength) {
 			t.Errorf("a key of our own with an MKI: %v", err)
 		}
 	})
@@ -448,7 +448,7 @@ func TestKeyPrintsRedacted(t *testing.T) {
 			t.Errorf("printed %q", got)
 		}
 	}
-	_, err := NewProtect(Key{Profile: k.Profile, Master: k.Master[:12]})
+	_, err := NewProtect(Key{Profile: k.Profile, Master: k.Master[:12]}, nil)
 	if !errors.Is(err, ErrKeyLength) || bytes.Contains([]byte(err.Error()), []byte("sekrit")) {
 		t.Errorf("error %v", err)
 	}

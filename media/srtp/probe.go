@@ -10,14 +10,14 @@ const probeReach = 256
 // whose count is unknown, and too slow for the way of packets.
 func (u *Unprotect) OtherRollover(packet []byte) bool {
 	head, err := headerRTP(packet)
-	if tag, _ := u.transform.overhead(); err != nil || len(packet) < head+tag {
+	if tag, _ := u.box.overhead(); err != nil || len(packet) < head+tag {
 		return false
 	}
 	seq, ssrc := uint64(binary.BigEndian.Uint16(packet[2:])), binary.BigEndian.Uint32(packet[8:])
 	scratch := make([]byte, len(packet))
 	for roc := range uint64(probeReach) {
 		copy(scratch, packet)
-		if u.transform.openRTP(scratch, head, ssrc, roc<<16|seq) {
+		if u.box.openRTP(scratch, head, ssrc, roc<<16|seq) {
 			return true
 		}
 	}

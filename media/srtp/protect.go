@@ -4,21 +4,21 @@ import "encoding/binary"
 
 // Protect seals the packets that one party sends under one key. It is owned by one goroutine at a time.
 type Protect struct {
-	transform transform
-	streams   streams
+	streams streams
+	box     box
 }
 
-// NewProtect derives the session keys of k for sending. Its errors are ErrProfile and ErrKeyLength, the latter also
-// for a key with an MKI: keys of our own never have one.
-func NewProtect(k Key) (*Protect, error) {
+// NewProtect derives the session keys of k for sending. shared is for all contexts of the goroutine, or nil. Its errors
+// are ErrProfile and ErrKeyLength, the latter also for a key with an MKI: keys of our own never have one.
+func NewProtect(k Key, shared *Scratch) (*Protect, error) {
 	if k.MKI != 0 {
 		return nil, ErrKeyLength
 	}
-	t, err := newTransform(k)
-	if err != nil {
+	p := &Protect{}
+	if err := p.box.fill(k, shared); err != nil {
 		return nil, err
 	}
-	return &Protect{transform: t}, nil
+	return p, nil
 }
 
 // RTP seals the RTP packet buf[:n] in place and returns its new length. cap(buf) must have room for the tag.
@@ -30,7 +30,7 @@ func (p *Protect) RTP(buf []byte, n int) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	if tag, _ := p.transform.overhead(); cap(buf) < n+tag {
+	if tag, _ := p.box.overhead(); cap(buf) < n+tag {
 		return 0, ErrRoom
 	}
 	seq, ssrc := binary.BigEndian.Uint16(buf[2:]), binary.BigEndian.Uint32(buf[8:])
@@ -48,7 +48,7 @@ func (p *Protect) RTP(buf []byte, n int) (int, error) {
 		return 0, ErrReplay
 	}
 	s.rtp.mark(index)
-	return p.transform.sealRTP(buf[:n], head, ssrc, index), nil
+	return p.box.sealRTP(buf[:n], head, ssrc, index), nil
 }
 
 // RTCP seals the compound RTCP packet buf[:n] in place and returns its new length. cap(buf) must have room for index
@@ -57,7 +57,7 @@ func (p *Protect) RTCP(buf []byte, n int) (int, error) {
 	if err := headerRTCP(buf[:n]); err != nil {
 		return 0, err
 	}
-	if _, tag := p.transform.overhead(); cap(buf) < n+tag {
+	if _, tag := p.box.overhead(); cap(buf) < n+tag {
 		return 0, ErrRoom
 	}
 	ssrc := binary.BigEndian.Uint32(buf[4:])
@@ -72,5 +72,5 @@ func (p *Protect) RTCP(buf []byte, n int) (int, error) {
 		return 0, ErrIndex // RFC 3711 section 9.2
 	}
 	s.rtcp.mark(index)
-	return p.transform.sealRTCP(buf[:n], ssrc, uint32(index)), nil
+	return p.box.sealRTCP(buf[:n], ssrc, uint32(index)), nil
 }

@@ -1,9 +1,13 @@
 package srtp
 
-import pion "github.com/pion/srtp/v2"
+import (
+	"crypto/aes"
+
+	pion "github.com/pion/srtp/v2"
+)
 
 // transform is what a suite does to one packet whose header, source and index are known. A transform that returns
-// false has left the packet as it was. It may keep scratch space, so it belongs to one context.
+// false has left the packet as it was.
 type transform interface {
 	// sealRTP encrypts packet[head:], appends the tag and returns the new length. The capacity has been checked.
 	sealRTP(packet []byte, head int, ssrc uint32, index uint64) int
@@ -22,7 +26,27 @@ type transform interface {
 // suite is one row of the table of suites. Lengths are in bytes.
 type suite struct {
 	key, salt int
-	build     func(k sessionKeys, mki int) (transform, error)
+	build     builder
+}
+
+// builder makes a suite's transform in b.
+type builder func(b *box, k sessionKeys, mki int, work *Scratch) error
+
+// box is a transform as a part of the context that it is for: what a packet needs lies close together, and is not looked
+// for all over the memory.
+type box struct {
+	transform // &cm or &gcm
+	cm        aesCM
+	gcm       aesGCM
+}
+
+// Scratch is working memory that the contexts of one goroutine share, so that it is always in the processor's caches.
+type Scratch struct {
+	mac       mac // made for the first suite that needs it
+	keystream [batchBlocks * aes.BlockSize]byte
+	nonce     [gcmNonce]byte
+	data      [gcmNonce]byte // the associated data of SRTCP: header and ESRTCP word
+	plain     [2048]byte     // what GCM has opened
 }
 
 // suites holds the lengths of RFC 3711 section 8.2, RFC 6188 section 3.2 and RFC 7714 section 12.
@@ -36,18 +60,21 @@ var suites = map[pion.ProtectionProfile]suite{
 	pion.ProtectionProfileAeadAes256Gcm:       {key: 32, salt: 12, build: newAESGCM},
 }
 
-// newTransform derives the session keys of k and makes the suite's transform of them.
-func newTransform(k Key) (transform, error) {
+// fill derives the session keys of k and makes the suite's transform of them. Without a scratch it gets its own.
+func (b *box) fill(k Key, work *Scratch) error {
 	row, ok := suites[k.Profile]
 	if !ok {
-		return nil, ErrProfile
+		return ErrProfile
 	}
 	if len(k.Master) != row.key+row.salt || k.MKI < 0 {
-		return nil, ErrKeyLength
+		return ErrKeyLength
 	}
 	keys, err := deriveKeys(k.Master[:row.key], k.Master[row.key:])
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return row.build(keys, k.MKI)
+	if work == nil {
+		work = &Scratch{}
+	}
+	return row.build(b, keys, k.MKI, work)
 }

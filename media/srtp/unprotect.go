@@ -5,20 +5,21 @@ import "encoding/binary"
 // Unprotect opens the packets that one party sends under one key. It is owned by one goroutine at a time.
 // A packet that is refused changes nothing, neither in the context nor in the buffer.
 type Unprotect struct {
-	transform  transform
 	streams    streams
+	box        box
 	recoveries Recoveries
 	grace      uint8      // packets that may still show a restart of the sender
 	before     *Unprotect // the context of the sender's last key; nil: none
 }
 
-// NewUnprotect derives the session keys of k for receiving. Its errors are ErrProfile and ErrKeyLength.
-func NewUnprotect(k Key) (*Unprotect, error) {
-	t, err := newTransform(k)
-	if err != nil {
+// NewUnprotect derives the session keys of k for receiving. shared is for all contexts of the goroutine, or nil. Its
+// errors are ErrProfile and ErrKeyLength.
+func NewUnprotect(k Key, shared *Scratch) (*Unprotect, error) {
+	u := &Unprotect{}
+	if err := u.box.fill(k, shared); err != nil {
 		return nil, err
 	}
-	return &Unprotect{transform: t}, nil
+	return u, nil
 }
 
 // Recoveries returns how often a packet was opened under another rollover counter than the most likely one.
@@ -43,7 +44,7 @@ func (u *Unprotect) RTP(buf []byte, n int) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	tag, _ := u.transform.overhead()
+	tag, _ := u.box.overhead()
 	if n < head+tag {
 		return 0, ErrShort
 	}
@@ -55,7 +56,7 @@ func (u *Unprotect) RTP(buf []byte, n int) (int, error) {
 		fresh = s.rtp.fresh(guess)
 	}
 	// RFC 3711 section 3.3: first the replay check on the estimated index, then the tag, then the state.
-	if fresh && guess <= maxIndex && u.transform.openRTP(packet, head, ssrc, guess) {
+	if fresh && guess <= maxIndex && u.box.openRTP(packet, head, ssrc, guess) {
 		return n - tag, u.accept(s, ssrc, guess)
 	}
 	if u.recover(s, packet, head, ssrc, guess) {
@@ -92,7 +93,7 @@ func (u *Unprotect) recover(s *stream, packet []byte, head int, ssrc uint32, gue
 	}
 	for _, c := range list[:n] {
 		forward := s == nil || s.rtp.fresh(c.index)
-		if !forward && c.way == RecoveryForward || !u.transform.openRTP(packet, head, ssrc, c.index) {
+		if !forward && c.way == RecoveryForward || !u.box.openRTP(packet, head, ssrc, c.index) {
 			continue
 		}
 		if !forward {
@@ -115,11 +116,11 @@ func (u *Unprotect) RTCP(buf []byte, n int) (int, error) {
 	if err := headerRTCP(packet); err != nil {
 		return 0, err
 	}
-	_, tag := u.transform.overhead()
+	_, tag := u.box.overhead()
 	if n < minRTCPHeader+tag {
 		return 0, ErrShort
 	}
-	word := u.transform.indexRTCP(packet)
+	word := u.box.indexRTCP(packet)
 	if word&encryptedFlag == 0 {
 		return 0, ErrClear // RFC 3711 section 3.4: E=0 means not encrypted, which no SDES line of ours ever allows
 	}
@@ -128,7 +129,7 @@ func (u *Unprotect) RTCP(buf []byte, n int) (int, error) {
 	if s != nil && !s.rtcp.fresh(uint64(index)) {
 		return 0, ErrReplay
 	}
-	if !u.transform.openRTCP(packet, ssrc, index) {
+	if !u.box.openRTCP(packet, ssrc, index) {
 		return 0, ErrAuth
 	}
 	if s == nil {

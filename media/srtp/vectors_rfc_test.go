@@ -71,11 +71,11 @@ func TestKeystream(t *testing.T) {
 			iv := unhex(t, row["iv_128bit"])
 			blocks := int(binary.BigEndian.Uint16(iv[14:])) + 1
 			keys := packetKeys{key: unhex(t, row["session_key"]), salt: iv[:14], auth: make([]byte, authKeyLen)}
-			made, err := newAESCM(10)(sessionKeys{rtp: keys, rtcp: keys}, 0)
-			if err != nil {
+			var made box
+			if err := newAESCM(10)(&made, sessionKeys{rtp: keys, rtcp: keys}, 0, &Scratch{}); err != nil {
 				t.Fatal(err)
 			}
-			c := made.(*aesCM)
+			c := &made.cm
 			data := make([]byte, blocks*aes.BlockSize)
 			c.crypt(&c.rtp, data, 0, 0)
 			if got, want := data[len(data)-aes.BlockSize:], unhex(t, row["keystream_first_block"]); !bytes.Equal(got, want) {
@@ -101,14 +101,14 @@ func TestPacketVectors(t *testing.T) {
 	for _, row := range table(t, "packets.tsv") {
 		t.Run(row["name"], func(t *testing.T) {
 			key := Key{Profile: profileNames[row["profile"]], Master: unhex(t, row["master_key_and_salt_hex"])}
-			p, err := NewProtect(key)
+			p, err := NewProtect(key, nil)
 			if strings.HasPrefix(row["profile"], "NULL") {
 				if !errors.Is(err, ErrProfile) {
 					t.Fatalf("a suite without encryption was accepted: %v", err)
 				}
 				return
 			}
-			u, errU := NewUnprotect(key)
+			u, errU := NewUnprotect(key, nil)
 			if err != nil || errU != nil {
 				t.Fatal(err, errU)
 			}
@@ -187,11 +187,12 @@ func TestGCMVectorsRTCP(t *testing.T) {
 
 func gcmOf(t *testing.T, key, salt []byte) transform {
 	t.Helper()
-	g, err := newAESGCM(sessionKeys{rtp: packetKeys{key: key, salt: salt}, rtcp: packetKeys{key: key, salt: salt}}, 0)
-	if err != nil {
+	var made box
+	keys := packetKeys{key: key, salt: salt}
+	if err := newAESGCM(&made, sessionKeys{rtp: keys, rtcp: keys}, 0, &Scratch{}); err != nil {
 		t.Fatal(err)
 	}
-	return g
+	return made.transform
 }
 
 // section returns the text of a section of an RFC excerpt, up to the next heading of the same depth.

@@ -15,28 +15,31 @@ const (
 // leg is everything that is known about one side: how to receive from its remote and how to send to it. It is owned by
 // the session's worker.
 type leg struct {
-	set    bool // Set was called: before it nothing is received or sent
-	remote Remote
-	latch  [kinds]latch
+	// What an RTP packet needs stands close together, here and at the beginning of count (see warm.go).
+	set      bool // Set was called: before it nothing is received or sent
+	sealedIn bool
 
 	// Receiving. opened[0] has the key in force, opened[1] is the one before it, accepted until oldUntil; the others are
 	// kept for their replay state, should their key ever return.
-	sealedIn bool
 	opened   []opener
 	oldUntil time.Duration
 	source   source
+	trial    *trial // of watch.go; nil: nothing is on trial
 
-	// Sending. retired holds every earlier key: if one returns, a new SSRC keeps its key stream from repeating.
-	seal    *srtp.Protect
-	retired []srtp.Key
-	out     sender
-	far     far
+	// Sending.
+	seal   *srtp.Protect
+	out    sender
+	remote Remote
+	latch  [kinds]latch
 
 	count counters
-	work  *srtp.Scratch // the worker's; nil: each key has its own
+
+	// What follows is for other things than RTP packets.
+	far     far
+	retired []srtp.Key    // every earlier key for sending: if one returns, a new SSRC keeps its key stream from repeating
+	work    *srtp.Scratch // the worker's; nil: each key has its own
 
 	// For watch.go.
-	trial        *trial        // nil: nothing is on trial
 	receiveBase  [kinds]uint64 // count.received when the key of opened[0] came into force
 	sendBase     [kinds]uint64 // count.sent when the key for sending did
 	outlivedTold [2]bool       // EventLifetime was told of the key for receiving, of the one for sending
@@ -54,9 +57,9 @@ type opener struct {
 type counters struct {
 	received, sent           [kinds]uint64
 	receivedBytes, sentBytes uint64
+	first, last, firstSent   time.Duration // since the relay's start; valid once received[rtp] or sent[rtp] is not 0
 	drops                    Drops
 	recovered                srtp.Recoveries
-	first, last, firstSent   time.Duration // since the relay's start; valid once received[rtp] or sent[rtp] is not 0
 }
 
 // apply takes what signaling says about the remote. An error changes nothing. random is used for a new SSRC when an old

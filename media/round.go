@@ -79,6 +79,7 @@ func (w *worker) receive(p *port, most int) int {
 		var err error
 		if one.n, one.from, err = w.os.receive(p.socket, one.buf[:maxPacket]); err == nil {
 			one.port = p
+			w.warm()
 			continue
 		}
 		w.batch = w.batch[:n]

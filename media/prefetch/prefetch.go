@@ -1,0 +1,3 @@
+// Package prefetch asks the processor for memory that will be needed soon. It changes nothing but the time that this
+// takes.
+package prefetch

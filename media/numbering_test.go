@@ -287,3 +287,23 @@ func FuzzForward(f *testing.F) {
 		}
 	})
 }
+
+// TestByeOfASource: a remote that ends its source by an RTCP BYE, and goes on with another one as after a transfer, ends
+// nothing on the other side: its stream goes on.
+func TestByeOfASource(t *testing.T) {
+	r := newRig(t)
+	before, _ := r.in(0xAAAA, 100, 16000)
+	r.now += frame
+	bye := []byte{0x80, receiverReport, 0, 1, 0, 0, 0xaa, 0xaa, 0x81, 203, 0, 1, 0, 0, 0xaa, 0xaa}
+	out, drop := r.raw(A, bye, rtcp)
+	if drop != DropNone || len(out) != rtcpHeader+sdesPacket {
+		t.Errorf("%x, %v", out, drop)
+	}
+	if _, drop := r.raw(A, bye[8:], rtcp); drop != DropRTCPKind {
+		t.Errorf("BYE alone: %v", drop)
+	}
+	after, _ := r.in(0xCCCC, 7, 9)
+	if ssrcOf(after) != ssrcOf(before) || seqOf(after) != seqOf(before)+1 {
+		t.Errorf("SSRC %x after %x, sequence %d after %d", ssrcOf(after), ssrcOf(before), seqOf(after), seqOf(before))
+	}
+}

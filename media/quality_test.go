@@ -91,7 +91,7 @@ func TestQuality(t *testing.T) {
 			if got.Lost != row.lost || got.Late != row.late || got.Expected != row.expected {
 				t.Errorf("lost %d of %d, late %d, want %d of %d, %d", got.Lost, got.Expected, got.Late, row.lost, row.expected, row.late)
 			}
-			if (got.Jitter - row.jitter).Abs() > time.Millisecond || got.LongestGap != row.gap {
+			if (got.Jitter-row.jitter).Abs() > time.Millisecond || got.LongestGap != row.gap {
 				t.Errorf("jitter %v, longest gap %v, want %v, %v", got.Jitter, got.LongestGap, row.jitter, row.gap)
 			}
 			if got.MOS < 3.5 || got.MOS > 4.5 {

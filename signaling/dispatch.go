@@ -168,12 +168,16 @@ func (s *Server) refuse(tx *transport.ServerTx, r refusal) {
 }
 
 func (s *Server) respond(tx *transport.ServerTx, code int, phrase string, headers []sip.Header) {
+	if err := tx.Respond(s.response(tx, code, phrase, headers)); err != nil {
+		s.log.Debug("response not sent", "code", code, "remote", tx.Flow().Remote().String(), "error", err)
+	}
+}
+
+func (s *Server) response(tx *transport.ServerTx, code int, phrase string, headers []sip.Header) *sip.Response {
 	res := sip.NewResponseFromRequest(tx.Request(), code, phrase, nil)
 	res.AppendHeader(sip.NewHeader("Server", s.cfg.UserAgent))
 	for _, h := range headers {
 		res.AppendHeader(h)
 	}
-	if err := tx.Respond(res); err != nil {
-		s.log.Debug("response not sent", "code", code, "remote", tx.Flow().Remote().String(), "error", err)
-	}
+	return res
 }

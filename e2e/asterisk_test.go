@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 	"text/template"
+	"time"
 )
 
 // asteriskConfig is what testdata/asterisk is filled with.
@@ -19,7 +20,8 @@ type asteriskConfig struct {
 	Sealed     bool           // TLS and SDES; else UDP and RTP
 	PlainMedia bool           // RTP although sealed
 	Tone       tone
-	Ring       int // seconds until an unanswered call of its own is given up, 20 when zero
+	Ring       int      // seconds until an unanswered call of its own is given up, 20 when zero
+	Options    []string // further lines of what its configuration says of Remote
 
 	// Filled in by startAsterisk.
 	Addr                           netip.Addr
@@ -69,9 +71,11 @@ func startAsterisk(t *testing.T, name string, addr netip.Addr, ca *authority, c 
 	c.Lib = filepath.Join(a.root, "usr/share/asterisk")
 	c.Run = shortDir(t)
 	a.asteriskConfig = c
-	for _, file := range append(files, "asterisk.conf", "extensions.conf", "indications.conf", "logger.conf", "modules.conf", "rtp.conf") {
+	for _, file := range append(files, "asterisk.conf", "extensions.conf", "indications.conf", "logger.conf", "modules.conf", "musiconhold.conf", "rtp.conf") {
 		render(t, filepath.Join("testdata/asterisk", file), filepath.Join(c.Dir, "etc", file), c)
 	}
+	writeWAV(t, write(t, filepath.Join(c.Dir, "moh/hold.wav"), ""), holdTone, time.Minute)
+	writeWAV(t, filepath.Join(c.Dir, "tone.wav"), c.Tone, time.Minute)
 	command, args := a.command("-C", filepath.Join(c.Dir, "etc/asterisk.conf"), "-f")
 	a.process = start(t, name, []string{"OPENSSL_CONF=/dev/null"}, command, args...)
 	t.Cleanup(func() {

@@ -30,7 +30,9 @@ type trunk struct {
 // sbcConfig is the configuration of one callseal.
 type sbcConfig struct {
 	trunks []trunk
-	routes []string // "dialer telco": from which role to which trunk
+	routes []string   // "dialer telco": from which role to which trunk
+	limits string     // "session: 90s, silence: 0s"
+	front  netip.Addr // where phones and dialers reach it, when that is not its own address
 }
 
 // sbc is a running callseal.
@@ -95,14 +97,21 @@ func (s *sbc) watch(t *testing.T) {
 // write makes the configuration file.
 func (c sbcConfig) write(t *testing.T, addr, admin netip.Addr, ca *authority) string {
 	t.Helper()
-	id := ca.issue(t, "sbc.test", addr)
+	advertise := ""
+	if c.front.IsValid() {
+		advertise = fmt.Sprintf(", advertise: %q", c.front)
+	} else {
+		c.front = addr
+	}
+	id := ca.issue(t, "sbc.test", c.front)
 	var y strings.Builder
 	fmt.Fprintf(&y, "tls: {certificate: %s, key: %s}\n", id.cert, id.key)
 	fmt.Fprintf(&y, "admin: {listen: \"%s:9090\"}\n", admin)
 	fmt.Fprintf(&y, "log: {level: debug}\n")
+	fmt.Fprintf(&y, "limits: {%s}\n", c.limits)
 	fmt.Fprintf(&y, "listeners:\n")
-	fmt.Fprintf(&y, "  - {name: phones, role: phone, address: \"tls://%s:5061\", sources: [127.0.0.1/32]}\n", addr)
-	fmt.Fprintf(&y, "  - {name: dialers, role: dialer, address: \"tls://%s:5071\"}\n", addr)
+	fmt.Fprintf(&y, "  - {name: phones, role: phone, address: \"tls://%s:5061\", sources: [127.0.0.1/32]%s}\n", addr, advertise)
+	fmt.Fprintf(&y, "  - {name: dialers, role: dialer, address: \"tls://%s:5071\"%s}\n", addr, advertise)
 	fmt.Fprintf(&y, "  - {name: wan, role: carrier, address: \"udp://%s:5080\"}\n", addr)
 	fmt.Fprintf(&y, "media: {address: %s, ports: \"20000-20199\"}\n", addr)
 	for _, role := range []string{"dialer", "carrier"} {

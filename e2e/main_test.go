@@ -7,6 +7,7 @@ package e2e
 
 import (
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -18,6 +19,10 @@ import (
 
 // TestMain runs the tests, then looks through all that callseal wrote meanwhile for secrets.
 func TestMain(m *testing.M) {
+	flag.Parse()
+	if err := flag.Set("test.parallel", "4"); err != nil { // two are enough for the tests that last for minutes, which mostly wait
+		panic(err)
+	}
 	code := m.Run()
 	fmt.Println(collected.summary())
 	if err := collected.sweep(); err != nil {

@@ -101,6 +101,11 @@ func (p *phone) dial(t *testing.T, number string, remote netip.AddrPort) {
 // hangup ends its call.
 func (p *phone) hangup(t *testing.T) { t.Helper(); p.command(t, "hangup", "") }
 
+// hold and resume put its call on hold and take it back.
+func (p *phone) hold(t *testing.T) { t.Helper(); p.command(t, "hold", "") }
+
+func (p *phone) resume(t *testing.T) { t.Helper(); p.command(t, "resume", "") }
+
 // heard is the finished recording of what it received.
 func (p *phone) heard(t *testing.T) string {
 	t.Helper()

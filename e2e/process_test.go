@@ -29,6 +29,12 @@ type process struct {
 // start runs a program with extra environment. Its name is that of its log file.
 func start(t *testing.T, name string, env []string, command string, args ...string) *process {
 	t.Helper()
+	return startWithInput(t, nil, name, env, command, args...)
+}
+
+// startWithInput is start for a program that reads its standard input from a file, nil for none.
+func startWithInput(t *testing.T, input *os.File, name string, env []string, command string, args ...string) *process {
+	t.Helper()
 	path := filepath.Join(t.ArtifactDir(), name+".log")
 	log, err := os.Create(path)
 	if err != nil {
@@ -36,6 +42,9 @@ func start(t *testing.T, name string, env []string, command string, args ...stri
 	}
 	p := &process{name: name, cmd: exec.Command(command, args...), log: path, done: make(chan struct{})}
 	p.cmd.Stdout, p.cmd.Stderr = log, log
+	if input != nil {
+		p.cmd.Stdin = input
+	}
 	p.cmd.Env = append(os.Environ(), env...)
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := p.cmd.Start(); err != nil {

@@ -5,6 +5,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 )
@@ -17,9 +18,10 @@ const (
 	dialerTone  tone = 710
 	carrierTone tone = 1130
 	earlyTone   tone = 1570 // what a carrier plays before it answers
+	holdTone    tone = 1990 // the music of an Asterisk
 )
 
-var tones = []tone{phoneTone, dialerTone, carrierTone, earlyTone}
+var tones = []tone{phoneTone, dialerTone, carrierTone, earlyTone, holdTone}
 
 const sampleRate = 8000
 
@@ -58,25 +60,71 @@ func wantTone(t *testing.T, path string, want tone, atLeast time.Duration, other
 		t.Errorf("%s: %d Hz heard for %v of %.1f s, want at least %v", filepath.Base(path), want, got, float64(len(samples))/sampleRate, atLeast)
 	}
 	for _, f := range tones {
-		if got := f.heard(samples); f != want && got > 100*time.Millisecond && !contains(others, f) {
+		if got := f.heard(samples); f != want && got > 100*time.Millisecond && !slices.Contains(others, f) {
 			t.Errorf("%s: %d Hz heard for %v, want only %d Hz", filepath.Base(path), f, got, want)
 		}
 	}
 }
 
-func contains(list []tone, f tone) bool {
-	for _, other := range list {
-		if other == f {
-			return true
+// order is the tones of a recording one after the other. What lasts for less than 300 ms, and silence, part nothing.
+func order(samples []int16) (heard []tone) {
+	const window = sampleRate / 10
+	var last tone
+	for n := 0; len(samples) >= window; samples = samples[window:] {
+		now := tone(0)
+		for _, f := range tones {
+			if f.share(samples[:window]) > 0.5 {
+				now = f
+			}
+		}
+		if n++; now != last {
+			last, n = now, 1
+		}
+		if n == 3 && now != 0 && (len(heard) == 0 || heard[len(heard)-1] != now) {
+			heard = append(heard, now)
 		}
 	}
-	return false
+	return heard
 }
+
+// wantOrder asserts that a recording holds these tones one after the other, and no other.
+func wantOrder(t *testing.T, path string, want ...tone) {
+	t.Helper()
+	if got := order(readWAV(t, path)); !slices.Equal(got, want) {
+		t.Errorf("%s: heard %d Hz, want %d", filepath.Base(path), got, want)
+	}
+}
+
+// play is the tone's samples.
+func (f tone) play(length time.Duration) []int16 {
+	samples := make([]int16, int(length.Seconds()*sampleRate))
+	for i := range samples {
+		samples[i] = int16(9000 * math.Sin(2*math.Pi*float64(f)*float64(i)/sampleRate))
+	}
+	return samples
+}
+
+// muLaw is the tone in G.711.
+func (f tone) muLaw(length time.Duration) (payload []byte) {
+	for _, sample := range f.play(length) {
+		nearest := byte(0)
+		for b := range 256 {
+			if distance(sample, muLaw(byte(b))) < distance(sample, muLaw(nearest)) {
+				nearest = byte(b)
+			}
+		}
+		payload = append(payload, nearest)
+	}
+	return payload
+}
+
+func distance(a, b int16) int { return max(int(a)-int(b), int(b)-int(a)) }
 
 // writeWAV makes a recording of the tone, 8 kHz mono.
 func writeWAV(t *testing.T, path string, f tone, length time.Duration) string {
 	t.Helper()
-	n := int(length.Seconds() * sampleRate)
+	samples := f.play(length)
+	n := len(samples)
 	b := make([]byte, 0, 44+2*n)
 	b = append(b, "RIFF"...)
 	b = binary.LittleEndian.AppendUint32(b, uint32(36+2*n))
@@ -87,8 +135,7 @@ func writeWAV(t *testing.T, path string, f tone, length time.Duration) string {
 	}
 	b = append(b, "data"...)
 	b = binary.LittleEndian.AppendUint32(b, uint32(2*n))
-	for i := range n {
-		sample := int16(9000 * math.Sin(2*math.Pi*float64(f)*float64(i)/sampleRate))
+	for _, sample := range samples {
 		b = binary.LittleEndian.AppendUint16(b, uint16(sample))
 	}
 	if err := os.WriteFile(path, b, 0o644); err != nil {
@@ -159,5 +206,19 @@ func TestToneIsFoundAmongOthers(t *testing.T) {
 	for _, f := range tones {
 		path := writeWAV(t, filepath.Join(t.TempDir(), "tone.wav"), f, 2*time.Second)
 		wantTone(t, path, f, 2*time.Second)
+	}
+}
+
+func TestTonesInOrder(t *testing.T) {
+	var samples []int16
+	for _, f := range []tone{phoneTone, 0, holdTone, phoneTone, earlyTone} {
+		length := time.Second
+		if f == earlyTone {
+			length = 200 * time.Millisecond
+		}
+		samples = append(samples, readWAV(t, writeWAV(t, filepath.Join(t.TempDir(), "tone.wav"), f, length))...)
+	}
+	if got, want := order(samples), []tone{phoneTone, holdTone, phoneTone}; !slices.Equal(got, want) {
+		t.Errorf("heard %d Hz, want %d", got, want)
 	}
 }

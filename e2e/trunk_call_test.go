@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"net/netip"
 	"regexp"
 	"strings"
 	"testing"
@@ -78,31 +77,4 @@ func shownAt(t *testing.T, of, from *asterisk) (shown []string) {
 		}
 	}
 	return shown
-}
-
-// house is callseal between a dialer and a carrier.
-type house struct {
-	ca      *authority
-	dialer  *asterisk
-	carrier *asterisk
-	sbc     *sbc
-}
-
-// newHouse starts all three; the carrier is an Asterisk 22.
-func newHouse(t *testing.T, dialerVersion int, sealedCarrier bool) house {
-	t.Helper()
-	h := house{ca: newAuthority(t, "ca")}
-	sbcAddr := address()
-	remote := netip.AddrPortFrom(sbcAddr, 5080)
-	h.carrier = startAsterisk(t, "telco", address(), h.ca, asteriskConfig{Version: 22, Remote: remote, Sealed: sealedCarrier, Tone: carrierTone})
-	h.dialer = startAsterisk(t, "dialer1", address(), h.ca, asteriskConfig{
-		Version: dialerVersion, Remote: dialersOf(sbcAddr), Sealed: true, Tone: dialerTone, Ring: 4})
-	h.sbc = startSBC(t, sbcAddr, h.ca, sbcConfig{
-		trunks: []trunk{
-			{role: "dialer", name: "dialer1", remote: h.dialer.sip(), calls: true},
-			{role: "carrier", name: "telco", remote: h.carrier.sip(), plain: !sealedCarrier},
-		},
-		routes: []string{"dialer telco"},
-	})
-	return h
 }

@@ -2,7 +2,7 @@
 # Installs the real peers of callseal's end-to-end tests on a Debian 12 machine, as root.
 #
 #   Asterisk 16 (bullseye), Asterisk 22 and sipp 3.8 (sid): unpacked privately, nothing of them is installed
-#   baresip, tcpdump, dockerd, debootstrap, chromium (bookworm): installed, without starting any daemon
+#   baresip, linphonec, tcpdump, dockerd, debootstrap, chromium (bookworm): installed, without starting any daemon
 #   a bare bookworm as a tar file, for the base images of the container test
 #
 # Everything that was downloaded stays in ${CALLSEAL_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/callseal}/peers, so that a
@@ -11,8 +11,8 @@ set -eu
 
 cache=${CALLSEAL_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/callseal}/peers
 keyring=/usr/share/keyrings/debian-archive-keyring.gpg
-installed="baresip-core tcpdump docker.io debootstrap ca-certificates chromium fonts-dejavu-core"
-commands="/usr/bin/baresip /usr/bin/tcpdump /usr/sbin/dockerd /usr/sbin/debootstrap /usr/bin/chromium"
+installed="baresip-core linphone-cli tcpdump docker.io debootstrap ca-certificates chromium fonts-dejavu-core"
+commands="/usr/bin/baresip /usr/bin/linphonec /usr/bin/tcpdump /usr/sbin/dockerd /usr/sbin/debootstrap /usr/bin/chromium"
 stamp=$cache/stamp
 version=$(sha256sum "$0" | cut -d' ' -f1)
 

@@ -87,7 +87,7 @@ func TestCarrierPhrase(t *testing.T) {
 		},
 		routes: []string{"dialer telco"},
 	})
-	sipp := startSipp(t, "refuse.xml", carrier, "-t", "u1")
+	sipp := startSipp(t, sippScenario("refuse.xml"), carrier, "-t", "u1")
 	dialer.dial(t, "agent", "503")
 	if status, cause := dialer.result(t, "503"); status != "CONGESTION" || cause != 42 {
 		t.Errorf("DIALSTATUS %s, HANGUPCAUSE %d, want CONGESTION 42", status, cause)

@@ -71,5 +71,5 @@ func TestPeersSippToAsterisk(t *testing.T) {
 	a := startAsterisk(t, "dialer", address(), ca, asteriskConfig{
 		Version: 22, Remote: netip.AddrPortFrom(phoneAddr, 5061), Sealed: true, Tone: dialerTone})
 	local := netip.AddrPortFrom(phoneAddr, freePort(t))
-	startSipp(t, "plain_offer.xml", local, sippTLS(t, ca, a.sip())...).wantSuccess(t)
+	startSipp(t, sippScenario("plain_offer.xml"), local, sippTLS(t, ca, a.sip())...).wantSuccess(t)
 }

@@ -131,7 +131,7 @@ func TestPlainOfferOfPhoneWhereSRTPIsRequired(t *testing.T) {
 		routes: []string{"phone dialer1"},
 	})
 	local := netip.AddrPortFrom(phoneAddr, freePort(t))
-	startSipp(t, "plain_offer.xml", local, sippTLS(t, ca, s.phones())...).wantSuccess(t)
+	startSipp(t, sippScenario("plain_offer.xml"), local, sippTLS(t, ca, s.phones())...).wantSuccess(t)
 	if trace := read(t, sippMessages(t)); !strings.Contains(trace, "SIP/2.0 488 ") || !strings.Contains(trace, "SRTP") {
 		t.Errorf("the phrase does not tell that SRTP is missing:\n%s", trace)
 	}

@@ -10,11 +10,14 @@ import (
 // sippMessages is where sipp writes what it sends and receives.
 func sippMessages(t *testing.T) string { return filepath.Join(t.ArtifactDir(), "sipp.messages") }
 
-// startSipp runs one call of a scenario of testdata.
+// sippScenario is a scenario of testdata.
+func sippScenario(name string) string { return filepath.Join("testdata/sipp", name) }
+
+// startSipp runs one call of a scenario.
 func startSipp(t *testing.T, scenario string, local netip.AddrPort, args ...string) *process {
 	t.Helper()
 	command, all := privately(filepath.Join(peersDir(), "sid/root"), "usr/bin/sipp",
-		"-sf", filepath.Join("testdata/sipp", scenario), "-m", "1", "-i", local.Addr().String(), "-p", strconv.Itoa(int(local.Port())),
+		"-sf", scenario, "-m", "1", "-i", local.Addr().String(), "-p", strconv.Itoa(int(local.Port())),
 		"-nostdin", "-timeout", "30s", "-trace_msg", "-message_file", sippMessages(t))
 	p := start(t, "sipp", []string{"OPENSSL_CONF=/dev/null", "TERM=dumb"}, command, append(all, args...)...)
 	t.Cleanup(func() { attach(t, sippMessages(t)) })

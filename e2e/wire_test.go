@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bytes"
+	"encoding/base64"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -18,6 +19,7 @@ import (
 	"github.com/gopacket/gopacket"
 	"github.com/gopacket/gopacket/layers"
 	"github.com/gopacket/gopacket/pcapgo"
+	"github.com/pion/srtp/v2"
 )
 
 // capture is a running tcpdump on lo.
@@ -269,6 +271,32 @@ func (s *stream) readable() tone {
 		}
 	}
 	return 0
+}
+
+// open is the audio that comes from one address, as somebody hears it who has its SRTP key (RFC 4568, base64).
+func (l leg) open(t *testing.T, from netip.Addr, key string) (samples []int16) {
+	t.Helper()
+	raw, err := base64.StdEncoding.DecodeString(key)
+	if err != nil || len(raw) != 30 {
+		t.Fatalf("an SRTP key of %d bytes: %v", len(raw), err)
+	}
+	context, err := srtp.CreateContext(raw[:16], raw[16:], srtp.ProtectionProfileAes128CmHmacSha1_80)
+	if err != nil {
+		t.Fatal("the SRTP key is of no use")
+	}
+	for _, p := range l.packets {
+		if p.tcp || p.from.Addr() != from || len(p.payload) < 100 || rtcp(p.payload) {
+			continue
+		}
+		clear, err := context.DecryptRTP(nil, p.payload, nil)
+		if err != nil {
+			t.Fatalf("a packet from %s cannot be opened: %v", p.from, err)
+		}
+		for _, b := range clear[12:] {
+			samples = append(samples, muLaw(b))
+		}
+	}
+	return samples
 }
 
 // entropy is the payload's, in bits per byte; that of cipher text is nearly 8.

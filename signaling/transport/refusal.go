@@ -1,9 +1,6 @@
 package transport
 
-import (
-	"fmt"
-	"time"
-)
+import "fmt"
 
 // refusal is why a message or a connection was refused, dropped or ended: the cause label of the metrics, and of one log line.
 type refusal uint8
@@ -38,7 +35,6 @@ const (
 	parserRefused
 	// Delivery.
 	overload
-	unanswered
 	strayResponse
 	lateResponse
 	misroutedResponse
@@ -90,7 +86,6 @@ var refusalNames = [refusals]string{
 	badResponse:         "bad_response",
 	parserRefused:       "parser",
 	overload:            "overload",
-	unanswered:          "unanswered",
 	strayResponse:       "stray_response",
 	lateResponse:        "late_response",
 	misroutedResponse:   "misrouted_response",
@@ -125,8 +120,6 @@ type fault struct {
 	cause  refusal
 	status int
 	phrase string // reason phrase; says what to repair, never quotes the message
-
-	retryAfter time.Duration // 0 says nothing of it
 }
 
 func (f *fault) Error() string { return fmt.Sprintf("%d %s", f.status, f.phrase) }

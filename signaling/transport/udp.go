@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 )
@@ -88,7 +89,7 @@ func (s *socket) serve() {
 			time.Sleep(acceptPause) // an error of the network belongs to no datagram; never spin on it
 			continue
 		}
-		m := datagram(buf[:n])
+		m := datagram(slices.Clone(buf[:n]))
 		if m == nil {
 			s.endpoint.metrics.keepAlives.Inc()
 			continue

@@ -56,6 +56,8 @@ type Limits struct {
 	Ring     time.Duration // INVITE to answer; default 180 s
 	Duration time.Duration // answer to BYE; default 12 h: an agent's shift
 	Session  time.Duration // session interval that legs are asked for (RFC 4028); 0 asks for none
+	Setups   int           // new calls per second; 0: no limit
+	Memory   uint64        // octets in use from which on no new call is taken; 0: no limit
 }
 
 // The defaults of Limits.

@@ -51,13 +51,24 @@ func (s *Server) invite(tx *transport.ServerTx) {
 		s.stranger(tx)
 		return
 	}
-	to := s.cfg.Table.Next(from.Role)
+	replaces, to, no := s.replaced(tx.Request(), from)
+	if no != nil {
+		s.refuse(tx, *no)
+		return
+	}
+	joins := to != nil
+	if !joins {
+		to = s.cfg.Table.Next(from.Role)
+	}
 	if to == nil {
 		s.refuse(tx, refusal{503, header.Phrase("SBC has no route for " + from.Name), "route", nil})
 		s.notes.warn(s.log, time.Now(), "INVITE refused: no route", "leg", from.Name, "advice", "add a route from "+from.Role.String()+" to routes")
 		return
 	}
 	c := call.New(&s.house, tx, from, to)
+	if joins {
+		c.Replace(replaces)
+	}
 	if r := s.admit(c); r != nil {
 		s.refuse(tx, *r)
 		s.notes.warn(s.log, time.Now(), "INVITE refused: "+r.phrase, "leg", from.Name, "cause", r.cause)
@@ -157,12 +168,16 @@ func (s *Server) refuse(tx *transport.ServerTx, r refusal) {
 }
 
 func (s *Server) respond(tx *transport.ServerTx, code int, phrase string, headers []sip.Header) {
+	if err := tx.Respond(s.response(tx, code, phrase, headers)); err != nil {
+		s.log.Debug("response not sent", "code", code, "remote", tx.Flow().Remote().String(), "error", err)
+	}
+}
+
+func (s *Server) response(tx *transport.ServerTx, code int, phrase string, headers []sip.Header) *sip.Response {
 	res := sip.NewResponseFromRequest(tx.Request(), code, phrase, nil)
 	res.AppendHeader(sip.NewHeader("Server", s.cfg.UserAgent))
 	for _, h := range headers {
 		res.AppendHeader(h)
 	}
-	if err := tx.Respond(res); err != nil {
-		s.log.Debug("response not sent", "code", code, "remote", tx.Flow().Remote().String(), "error", err)
-	}
+	return res
 }

@@ -144,7 +144,7 @@ func TestAudioBehindNAT(t *testing.T) {
 }
 
 // mediaOf is where a description wants its audio.
-func mediaOf(t *testing.T, m message) netip.AddrPort {
+func mediaOf(t testing.TB, m message) netip.AddrPort {
 	t.Helper()
 	found := regexp.MustCompile(`(?s)c=IN IP4 (\S+).*m=audio (\d+) `).FindStringSubmatch(m.body())
 	if found == nil {

@@ -149,7 +149,10 @@ func (s *Server) relayed(tx *transport.ServerTx, from call.Party, to *trunk.Trun
 
 // stranger refuses a request from an address that belongs to nobody.
 func (s *Server) stranger(tx *transport.ServerTx) {
-	s.refuse(tx, refusal{403, "SBC does not know this address", "source", nil})
+	s.metrics.refuse(tx.Flow().Role(), strange.cause)
+	if err := tx.Dismiss(s.response(tx, strange.code, strange.phrase, nil)); err != nil {
+		s.log.Debug("response not sent", "code", strange.code, "remote", tx.Flow().Remote().String(), "error", err)
+	}
 	s.notes.warn(s.log, time.Now(), tx.Request().Method.String()+" from an unknown address refused",
 		"listener", tx.Flow().Listener(), "remote", tx.Flow().Remote().String(),
 		"advice", "add the address to sources of the dialer, carrier or phones' listener that it belongs to")

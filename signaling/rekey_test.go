@@ -27,7 +27,7 @@ type sealedEnd struct {
 
 var cryptoLine = regexp.MustCompile(`a=crypto:(\d+) AES_CM_128_HMAC_SHA1_80 inline:([A-Za-z0-9+/=]{40})`)
 
-func context80(t *testing.T, key []byte) *pion.Context {
+func context80(t testing.TB, key []byte) *pion.Context {
 	t.Helper()
 	c, err := pion.CreateContext(key[:16], key[16:], pion.ProtectionProfileAes128CmHmacSha1_80)
 	if err != nil {

@@ -30,9 +30,12 @@ type Server struct {
 	log       *slog.Logger
 	metrics   *Metrics
 
-	draining atomic.Bool // written under mu
-	notes    notes
-	running  sync.WaitGroup // the goroutines of the calls; Run waits for them
+	draining  atomic.Bool // written under mu
+	notes     notes
+	setups    rate           // new calls
+	strangers rate           // calls of unknown addresses
+	memory    meter          // what they took
+	running   sync.WaitGroup // the goroutines of the calls; Run waits for them
 
 	mu    sync.Mutex // guards what follows
 	calls map[call.Key]*call.Call
@@ -61,6 +64,7 @@ func New(cfg Config, relay call.Relay, log *slog.Logger, metrics *Metrics) (*Ser
 		relaying:  make(map[call.Invite]bool),
 		idle:      make(chan struct{}),
 	}
+	s.setups.perSecond, s.strangers.perSecond = float64(s.limits.Setups), strangersPerSecond
 	tc := transport.Config{
 		Limits: cfg.Transport, Handler: s, Log: log, Metrics: metrics.transport, UserAgent: cfg.UserAgent,
 		Network: cfg.Network, Resolver: cfg.Resolver,

@@ -38,14 +38,14 @@ const (
 
 // remote is one hand-written user agent.
 type remote struct {
-	t    *testing.T
+	t    testing.TB
 	name string
 	conn *net.UDPConn
 	to   netip.AddrPort
 	seen []string // everything that came
 }
 
-func newRemote(t *testing.T, name, ip string) *remote {
+func newRemote(t testing.TB, name, ip string) *remote {
 	t.Helper()
 	conn, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(netip.AddrPortFrom(netip.MustParseAddr(ip), 0)))
 	if err != nil {
@@ -143,12 +143,12 @@ func (l *logBuffer) String() string {
 	return l.b.String()
 }
 
-func newFixture(t *testing.T, edit func(*Config)) *fixture {
+func newFixture(t testing.TB, edit func(*Config)) *fixture {
 	t.Helper()
 	return newFixtureOn(t, media.Config{Ports: media.PortRange{Min: 42000, Max: 42399}, Workers: 1}, edit)
 }
 
-func newFixtureOn(t *testing.T, audio media.Config, edit func(*Config)) *fixture {
+func newFixtureOn(t testing.TB, audio media.Config, edit func(*Config)) *fixture {
 	t.Helper()
 	f := &fixture{dialer: newRemote(t, "dialer", dialerIP), carrier: newRemote(t, "carrier", carrierIP), logs: &logBuffer{}}
 	log := slog.New(slog.NewTextHandler(io.MultiWriter(f.logs, testWriter(t)), &slog.HandlerOptions{Level: slog.LevelDebug}))
@@ -203,7 +203,7 @@ func newFixtureOn(t *testing.T, audio media.Config, edit func(*Config)) *fixture
 	return f
 }
 
-func testWriter(t *testing.T) io.Writer {
+func testWriter(t testing.TB) io.Writer {
 	if testing.Verbose() {
 		return t.Output()
 	}

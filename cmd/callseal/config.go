@@ -178,6 +178,10 @@ func (l *loader) limits() {
 		l.warn("limits.calls", fault{fmt.Sprintf("media.ports carries %d calls, not %d", carried, r.Calls),
 			fmt.Sprintf("give media.ports %d ports, four a call", r.Calls*portsPerCall)})
 	}
+	if r.SetupsPerSecond < 0 {
+		l.fail("limits.setups_per_second", fault{strconv.Itoa(r.SetupsPerSecond) + " is negative", "write how many calls may begin per second, or 0"})
+	}
+	memory := l.size("limits.memory", r.Memory)
 	l.span("limits.ring", r.Ring, time.Second, time.Hour)
 	l.span("limits.duration", r.Duration, time.Second, 7*24*time.Hour)
 	if r.Silence != 0 {
@@ -194,7 +198,8 @@ func (l *loader) limits() {
 		l.fail("limits.connections", fault{fmt.Sprintf("%d is less than connections_per_address (%d)", r.Connections, r.ConnectionsPerAddress),
 			"write the connections of all addresses together"})
 	}
-	l.cfg.Signaling.Limits = signaling.Limits{Calls: r.Calls, Ring: r.Ring, Duration: r.Duration, Session: r.Session}
+	l.cfg.Signaling.Limits = signaling.Limits{Calls: r.Calls, Ring: r.Ring, Duration: r.Duration, Session: r.Session,
+		Setups: r.SetupsPerSecond, Memory: memory}
 	l.cfg.Signaling.Transport = transport.Limits{PerAddress: r.ConnectionsPerAddress, Total: r.Connections}
 }
 
@@ -202,6 +207,28 @@ func (l *loader) span(place string, d, least, most time.Duration) {
 	if d < least || d > most {
 		l.fail(place, fault{d.String() + " is out of bounds", fmt.Sprintf("write %s to %s", least, most)})
 	}
+}
+
+// leastMemory is what callseal needs to run at all.
+const leastMemory = 64 << 20
+
+// size reads an amount of memory in octets: "512MiB", "2GiB", or 0.
+func (l *loader) size(place, text string) uint64 {
+	if text == "0" || text == "" {
+		return 0
+	}
+	for unit, factor := range map[string]uint64{"MiB": 1 << 20, "GiB": 1 << 30} {
+		number, ok := strings.CutSuffix(text, unit)
+		if !ok {
+			continue
+		}
+		n, err := strconv.ParseUint(strings.TrimSpace(number), 10, 20)
+		if err == nil && n*factor >= leastMemory {
+			return n * factor
+		}
+	}
+	l.fail(place, fault{quote(text) + " is no amount of memory", "write like 512MiB or 2GiB, at least 64MiB, or 0 for no limit"})
+	return 0
 }
 
 func quote(s string) string { return strconv.Quote(s) }

@@ -76,6 +76,8 @@ type rawMedia struct {
 
 type rawLimits struct {
 	Calls                 int           `yaml:"calls"`
+	SetupsPerSecond       int           `yaml:"setups_per_second"`
+	Memory                string        `yaml:"memory"`
 	Ring                  time.Duration `yaml:"ring"`
 	Duration              time.Duration `yaml:"duration"`
 	Silence               time.Duration `yaml:"silence"`

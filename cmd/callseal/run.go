@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -110,6 +111,9 @@ func assemble(cfg *Config, log *slog.Logger) (*house, error) {
 	h := &house{}
 	if err := haveMediaAddresses(&cfg.Signaling); err != nil {
 		return nil, err
+	}
+	if m := cfg.Signaling.Limits.Memory; m > 0 {
+		debug.SetMemoryLimit(int64(m + m/3)) // the collector keeps its garbage within what reference.yml says
 	}
 	reg := newRegistry(cfg)
 	mediaMetrics, err := media.NewMetrics(reg)

@@ -156,6 +156,7 @@ func (c *Call) buildInvite() (*sip.Request, error) {
 	req := Outgoing(c.inA.Request(), c.b.party.Trunk, c.way(&c.b), c.b.callID, c.b.tag, c.house.UserAgent)
 	req.AppendHeader(sip.NewHeader("Allow", Allow))
 	c.timerHeaders(req, sideB)
+	c.replacing(req)
 	setSDP(req, n.asked.body)
 	return req, nil
 }

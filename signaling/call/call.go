@@ -94,6 +94,7 @@ type Call struct {
 	referrals   []*referral // REFERs that were relayed
 	hasReferred [2]bool     // a REFER of this side was relayed
 	named       named
+	replaces    replacement   // what B's INVITE takes the place of
 	passing     int           // requests that wait for the other leg's answer
 	reason      []sip.Header  // headers of A's CANCEL
 	ok          *sip.Response // the 200 that A was sent

@@ -4,8 +4,11 @@ import (
 	"errors"
 	"sync"
 
+	"github.com/emiago/sipgo/sip"
+
 	"callseal/signaling/dialog"
 	"callseal/signaling/header"
+	"callseal/signaling/trunk"
 )
 
 // What can be wrong with a dialog that another request names (RFC 3891).
@@ -63,4 +66,27 @@ func (c *Call) Replaced(r header.Replaces, of Party) (header.Replaces, Party, er
 		return header.Replaces{CallID: far.id.CallID, ToTag: far.id.Remote, FromTag: far.id.Local, EarlyOnly: r.EarlyOnly}, far.party, nil
 	}
 	return header.Replaces{}, Party{}, ErrNoDialog
+}
+
+// replacement is a dialog that an INVITE of ours takes the place of, and the
+// only trunk that is told of it.
+type replacement struct {
+	dialog header.Replaces
+	at     *trunk.Trunk
+}
+
+// Replace lets B's INVITE take the place of a dialog that B knows. It is called
+// before Run.
+func (c *Call) Replace(r header.Replaces) { c.replaces = replacement{r, c.b.party.Trunk} }
+
+// replacing puts that into B's INVITE. B may only insist on it, or not know it,
+// as A wants.
+func (c *Call) replacing(req *sip.Request) {
+	if c.replaces.at == nil || c.replaces.at != c.b.party.Trunk {
+		return
+	}
+	req.AppendHeader(sip.NewHeader("Replaces", header.Clean(c.replaces.dialog.String())))
+	if dialog.Lists(c.inA.Request(), "require", "replaces") {
+		req.AppendHeader(sip.NewHeader("Require", "replaces"))
+	}
 }

@@ -1,6 +1,7 @@
 package ladder
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -82,6 +83,15 @@ func init() {
 	verbs["stop"] = func(p *player, _ *step) error {
 		p.stopped = true
 		p.readers.Go(p.stop)
+		return nil
+	}
+	// drain: no new calls are taken.
+	verbs["drain"] = func(p *player, _ *step) error {
+		over, cancel := context.WithCancel(context.Background())
+		cancel() // it does not wait for the calls
+		if err := p.server.Drain(over); !errors.Is(err, context.Canceled) {
+			return err
+		}
 		return nil
 	}
 	// logged words: the server's log has them. unlogged: it has not.
@@ -266,6 +276,10 @@ func (set *setting) one(name, value string) error {
 		limits.Duration, err = time.ParseDuration(value)
 	case "calls":
 		limits.Calls, err = strconv.Atoi(value)
+	case "setups":
+		limits.Setups, err = strconv.Atoi(value)
+	case "memory":
+		limits.Memory, err = strconv.ParseUint(value, 10, 64)
 	case "routes":
 		set.cfg.Table.Routes = nil
 	default:

@@ -247,7 +247,8 @@ func (e *Endpoint) afterLanes(f func()) {
 	}
 }
 
-// arrived takes a message from a connection or a socket: taps it, counts it, and hands it to its Call-ID's lane.
+// arrived takes a message from a connection or a socket: taps it, counts it, and hands it to its Call-ID's lane. A socket's message lies in its
+// reader's buffer, which is used again.
 func (e *Endpoint) arrived(f *Flow, m *message) {
 	if m.fault != nil && m.fault.cause == notSIP {
 		e.metrics.refuse(notSIP)
@@ -255,10 +256,20 @@ func (e *Endpoint) arrived(f *Flow, m *message) {
 	}
 	e.passed(In, f, f.remote, m.raw)
 	callID, _ := m.first("Call-ID")
-	if e.lane(callID).deliver(m, f) {
+	l := e.lane(callID)
+	opens := m.opensCall() && !l.repeats(m)
+	if opens && e.screened(m, f) {
 		return
 	}
-	e.reject(f, m, &fault{overload, sip.StatusServiceUnavailable, "Overloaded"})
+	if !opens || !l.crowded() {
+		if f.socket != nil {
+			m.keep()
+		}
+		if l.deliver(m, f) {
+			return
+		}
+	}
+	e.reject(f, m, &fault{cause: overload, status: sip.StatusServiceUnavailable, phrase: "SBC overloaded", retryAfter: retryAfter})
 }
 
 // lostFraming answers the message after which a stream cannot be read any further, and hangs up.

@@ -61,7 +61,7 @@ func (f *framer) header() *message {
 	}
 	end, bodyAt := headerEnd(f.buf, f.scanned)
 	if end > f.maxHeader || end < 0 && len(f.buf) > f.maxHeader {
-		return &message{fault: &fault{headerTooLarge, 513, "Headers Too Large"}}
+		return &message{fault: &fault{cause: headerTooLarge, status: 513, phrase: "Headers Too Large"}}
 	}
 	if end < 0 {
 		f.scanned = max(0, len(f.buf)-3)
@@ -70,7 +70,7 @@ func (f *framer) header() *message {
 	m := split(f.buf[:end])
 	n, flt := contentLength(m, true)
 	if flt == nil && bodyAt+n > f.maxMessage {
-		flt = &fault{messageTooLarge, 513, "Message Too Large"}
+		flt = &fault{cause: messageTooLarge, status: 513, phrase: "Message Too Large"}
 	}
 	if flt != nil {
 		m.fault = flt

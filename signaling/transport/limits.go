@@ -15,6 +15,7 @@ const (
 	DefaultMaxHeader    = 32 << 10         // octets of start line and headers
 	DefaultMaxMessage   = 65535            // octets of a whole message
 	DefaultLaneQueue    = 8192             // messages waiting per lane
+	DefaultCallQueue    = 64               // messages waiting per lane behind which no new call waits: a few milliseconds' work
 	DefaultWriteQueue   = 512 << 10        // octets waiting per connection
 
 	laneCount     = 16                     // lanes; a Call-ID always meets the same one
@@ -27,8 +28,10 @@ const (
 	lingerOctets  = 64 << 10               // ... and how much it still takes from it
 	acceptPause   = 5 * time.Millisecond
 	acceptPauseTo = time.Second
-	noteEvery     = time.Minute // log lines about one misconfigured remote: one per this long
-	noteRemotes   = 1024        // remotes remembered for that
+	retryAfter    = 10 * time.Second // what a caller is asked to wait for when there is no room
+	answerWithin  = 32 * time.Second // 64*T1: after that the client of a request other than INVITE has given up (RFC 3261 section 17.1.2.2)
+	noteEvery     = time.Minute      // log lines about one misconfigured remote: one per this long
+	noteRemotes   = 1024             // remotes remembered for that
 )
 
 // Limits bounds what remotes can make the endpoint hold or wait for. A zero field means its default.
@@ -44,6 +47,7 @@ type Limits struct {
 	MaxHeader    int           // octets of start line and headers
 	MaxMessage   int           // octets of a whole message
 	LaneQueue    int           // received messages waiting per lane
+	CallQueue    int           // received messages waiting per lane, from which on new calls get 503
 	WriteQueue   int           // octets waiting for one connection's writer
 }
 
@@ -69,6 +73,7 @@ func (l Limits) withDefaults() Limits {
 	orInt(&l.MaxHeader, DefaultMaxHeader)
 	orInt(&l.MaxMessage, DefaultMaxMessage)
 	orInt(&l.LaneQueue, DefaultLaneQueue)
+	orInt(&l.CallQueue, DefaultCallQueue)
 	orInt(&l.WriteQueue, DefaultWriteQueue)
 	return l
 }

@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"bytes"
 	"strings"
 
 	"github.com/emiago/sipgo/sip"
@@ -13,6 +14,34 @@ type message struct {
 	fields []field
 	body   []byte
 	fault  *fault // found while cutting or splitting; nil so far
+
+	via     *sip.ViaHeader // see topVia
+	viaRead bool
+}
+
+// keep gives the message octets of its own.
+func (m *message) keep() {
+	bodyAt := cap(m.raw) - cap(m.body) // both end where the buffer does
+	raw := bytes.Clone(m.raw)
+	if len(m.body) > 0 {
+		m.body = raw[bodyAt : bodyAt+len(m.body)]
+	} else {
+		m.body = nil
+	}
+	m.raw = raw
+}
+
+// topVia reads the first Via; nil when there is none that can be read.
+func (m *message) topVia() *sip.ViaHeader {
+	if !m.viaRead {
+		m.viaRead = true
+		if value, ok := m.first("Via"); ok {
+			if h, ok := parseVia(value); ok {
+				m.via, _ = h.(*sip.ViaHeader)
+			}
+		}
+	}
+	return m.via
 }
 
 // field is one header line: unfolded, its name canonical, a compact name expanded.

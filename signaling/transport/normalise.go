@@ -1,7 +1,6 @@
 package transport
 
 import (
-	"bytes"
 	"strconv"
 	"strings"
 )
@@ -36,18 +35,18 @@ var listed = map[string]bool{"Via": true, "Contact": true, "Route": true, "Recor
 
 // split cuts a header section into its start line and unfolded fields (RFC 3261 section 7.3.1). What is wrong goes into the message's fault.
 func split(head []byte) *message {
-	m := &message{}
-	line, rest := cutLine(head)
-	m.start = string(line)
+	m := &message{fields: make([]field, 0, usualFields)}
+	line, rest := cutLine(string(head)) // every header is a part of this one string
+	m.start = line
 	if strings.ContainsRune(m.start, '\r') {
 		m.fault = bad(badStartLine, "Stray CR In Start Line")
 	}
 	for len(rest) > 0 {
 		line, rest = cutLine(rest)
-		text := string(line)
+		text := line
 		for len(rest) > 0 && (rest[0] == ' ' || rest[0] == '\t') { // a line that begins with white space continues the one before
 			line, rest = cutLine(rest)
-			text = trimLWS(text) + " " + trimLWS(string(line))
+			text = trimLWS(text) + " " + trimLWS(line)
 		}
 		if trimLWS(text) == "" {
 			continue
@@ -58,10 +57,13 @@ func split(head []byte) *message {
 }
 
 // cutLine takes one line off buf, without its line end.
-func cutLine(buf []byte) (line, rest []byte) {
-	line, rest, _ = bytes.Cut(buf, []byte{'\n'})
-	return bytes.TrimSuffix(line, []byte{'\r'}), rest
+func cutLine(buf string) (line, rest string) {
+	line, rest, _ = strings.Cut(buf, "\n")
+	return strings.TrimSuffix(line, "\r"), rest
 }
+
+// usualFields is how many headers most messages have.
+const usualFields = 16
 
 // add reads one unfolded header line.
 func (m *message) add(line string) {

@@ -132,7 +132,7 @@ func TestOrderProvisionalFinal(t *testing.T) {
 func orderServer(t *testing.T, h Handler) (*bench, *caller) {
 	t.Helper()
 	ca := newAuthority(t)
-	b := start(t, Config{Handler: h, Limits: Limits{LaneQueue: 4 * orderPairs, WriteQueue: 1 << 26},
+	b := start(t, Config{Handler: h, Limits: Limits{LaneQueue: 4 * orderPairs, CallQueue: 4 * orderPairs, WriteQueue: 1 << 26},
 		Listeners: []Listener{at(TLS, Dialer, "tls", &tls.Config{Certificates: []tls.Certificate{ca.issue(t, names{dns: []string{"us.example"}})}})}})
 	return b, dialCaller(t, b, "tls", &tls.Config{RootCAs: ca.pool, ServerName: "us.example"})
 }

@@ -1,6 +1,9 @@
 package transport
 
-import "fmt"
+import (
+	"fmt"
+	"time"
+)
 
 // refusal is why a message or a connection was refused, dropped or ended: the cause label of the metrics, and of one log line.
 type refusal uint8
@@ -35,6 +38,7 @@ const (
 	parserRefused
 	// Delivery.
 	overload
+	unanswered
 	strayResponse
 	lateResponse
 	misroutedResponse
@@ -86,6 +90,7 @@ var refusalNames = [refusals]string{
 	badResponse:         "bad_response",
 	parserRefused:       "parser",
 	overload:            "overload",
+	unanswered:          "unanswered",
 	strayResponse:       "stray_response",
 	lateResponse:        "late_response",
 	misroutedResponse:   "misrouted_response",
@@ -120,6 +125,8 @@ type fault struct {
 	cause  refusal
 	status int
 	phrase string // reason phrase; says what to repair, never quotes the message
+
+	retryAfter time.Duration // 0 says nothing of it
 }
 
 func (f *fault) Error() string { return fmt.Sprintf("%d %s", f.status, f.phrase) }

@@ -21,11 +21,17 @@ func refuse(m *message, f *fault, source netip.AddrPort, server string) []byte {
 		return nil
 	}
 	var b strings.Builder
+	b.Grow(512)
 	b.WriteString("SIP/2.0 " + strconv.Itoa(f.status) + " " + f.phrase + "\r\n")
 	top := true
 	for _, h := range m.fields {
 		if h.name == "Via" {
-			writeLine(&b, "Via", viaValue(h.value, source, top))
+			if value := h.value; top && m.topVia() != nil {
+				stampVia(m.topVia(), source)
+				writeLine(&b, "Via", m.topVia().Value())
+			} else {
+				writeLine(&b, "Via", value)
+			}
 			top = false
 		}
 	}
@@ -42,26 +48,17 @@ func refuse(m *message, f *fault, source netip.AddrPort, server string) []byte {
 	if server != "" {
 		writeLine(&b, "Server", server)
 	}
+	if f.retryAfter > 0 {
+		writeLine(&b, "Retry-After", strconv.Itoa(int(f.retryAfter.Seconds())))
+	}
 	b.WriteString("Content-Length: 0\r\n\r\n")
 	return []byte(b.String())
 }
 
 func writeLine(b *strings.Builder, name, value string) {
-	b.WriteString(name + ": " + value + "\r\n")
-}
-
-// viaValue gives a Via as received, with received and rport filled in on the top one when it can be read.
-func viaValue(value string, source netip.AddrPort, top bool) string {
-	if !top {
-		return value
+	for _, s := range [...]string{name, ": ", value, "\r\n"} {
+		b.WriteString(s)
 	}
-	h, ok := parseVia(value)
-	via, isVia := h.(*sip.ViaHeader)
-	if !ok || !isVia {
-		return value
-	}
-	stampVia(via, source)
-	return via.Value()
 }
 
 // tagged adds our tag to a To that has none (RFC 3261 section 8.2.6.2); a To that cannot be read stays as it is.
@@ -110,11 +107,8 @@ func replyTo(via *sip.ViaHeader, source netip.AddrPort) netip.AddrPort {
 
 // replyToMessage is replyTo for a message whose Via may be unreadable: then the answer goes back to the source.
 func replyToMessage(m *message, source netip.AddrPort) netip.AddrPort {
-	value, _ := m.first("Via")
-	if h, ok := parseVia(value); ok {
-		if via, isVia := h.(*sip.ViaHeader); isVia {
-			return replyTo(via, source)
-		}
+	if via := m.topVia(); via != nil {
+		return replyTo(via, source)
 	}
 	return source
 }

@@ -25,7 +25,7 @@ type ServerTx struct {
 
 	mu       sync.Mutex // guards the rest; held while the machine writes, which never waits
 	trying   *sip.Response
-	timer    *time.Timer   // sends trying when nothing else was sent in time
+	timer    *time.Timer   // of an INVITE: sends trying when nothing else was sent in time; of another request: ends it, see awaitAnswer
 	last     *sip.Response // sent last by Respond
 	answered bool          // anything was sent
 	status   int           // of the final response, 0 before
@@ -163,6 +163,28 @@ func (l *lane) begin(key string, req *sip.Request, f *Flow, to netip.AddrPort) {
 	}
 	defer t.answerPanic()
 	l.endpoint.handler.Request(t)
+	t.awaitAnswer()
+}
+
+// awaitAnswer makes sure that a request other than INVITE does not stay for ever where nobody answers it. Its client has given up then, and must
+// get no 408 (RFC 4320 section 4.2).
+func (t *ServerTx) awaitAnswer() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.request.IsInvite() || t.answered {
+		return
+	}
+	t.timer = time.AfterFunc(answerWithin, func() {
+		t.mu.Lock()
+		answered := t.answered
+		t.mu.Unlock()
+		if answered || t.over() {
+			return
+		}
+		t.endpoint.metrics.refuse(unanswered)
+		t.endpoint.log.Warn("request without an answer", "method", t.request.Method.String(), "listener", t.flow.listener, "remote", t.flow.remote)
+		t.machine.Terminate()
+	})
 }
 
 // answerPanic answers 503 for a handler that panicked, and lets the panic go on to where it is counted.

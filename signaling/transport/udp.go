@@ -4,7 +4,6 @@ import (
 	"errors"
 	"net"
 	"net/netip"
-	"slices"
 	"sync"
 	"time"
 )
@@ -89,7 +88,7 @@ func (s *socket) serve() {
 			time.Sleep(acceptPause) // an error of the network belongs to no datagram; never spin on it
 			continue
 		}
-		m := datagram(slices.Clone(buf[:n]))
+		m := datagram(buf[:n])
 		if m == nil {
 			s.endpoint.metrics.keepAlives.Inc()
 			continue

@@ -95,7 +95,7 @@ func (c *checker) parse(m *message) (sip.Message, *fault) {
 func requestLine(line string) (sip.RequestMethod, sip.Uri, *fault) {
 	parts := strings.Split(line, " ")
 	if last := parts[len(parts)-1]; hasPrefixFold(last, "SIP/") && !strings.EqualFold(last, "SIP/2.0") {
-		return "", sip.Uri{}, &fault{badVersion, sip.StatusVersionNotSupported, "Version Not Supported"}
+		return "", sip.Uri{}, &fault{cause: badVersion, status: sip.StatusVersionNotSupported, phrase: "Version Not Supported"}
 	}
 	if len(parts) != 3 || !isToken(parts[0]) || !strings.EqualFold(parts[2], "SIP/2.0") {
 		return "", sip.Uri{}, bad(badStartLine, "Bad Request Line")

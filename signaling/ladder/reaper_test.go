@@ -62,13 +62,13 @@ func TestRequestsThatNobodyAnswersAreForgotten(t *testing.T) {
 			t.Fatalf("%d requests", len(handler.txs))
 		}
 		done := handler.txs[0].Done()
-		time.Sleep(31 * time.Second)
+		time.Sleep(39 * time.Second)
 		select {
 		case <-done:
 			t.Error("forgotten while its client waits")
 		default:
 		}
-		time.Sleep(2 * time.Second)
+		time.Sleep(10 * time.Second)
 		synctest.Wait()
 		select {
 		case <-done:

@@ -29,7 +29,7 @@ const (
 	acceptPause   = 5 * time.Millisecond
 	acceptPauseTo = time.Second
 	retryAfter    = 10 * time.Second // what a caller is asked to wait for when there is no room
-	answerWithin  = 32 * time.Second // 64*T1: after that the client of a request other than INVITE has given up (RFC 3261 section 17.1.2.2)
+	answerWithin  = 40 * time.Second // longer than 64*T1: the client of a request other than INVITE has given up, and so has ours where it was passed on
 	noteEvery     = time.Minute      // log lines about one misconfigured remote: one per this long
 	noteRemotes   = 1024             // remotes remembered for that
 )

@@ -81,7 +81,7 @@ func (f *forwarder) rtp(buf []byte, n int, source netip.AddrPort, now time.Durat
 		in.authentic(source, now)
 	}
 	if moved == stepFirst {
-		f.to.out.resync = true
+		f.to.out.resync, f.to.far.before = true, f.to.far.lost
 	}
 	if moved == stepJump {
 		v.drop = DropJump

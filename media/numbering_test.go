@@ -307,3 +307,41 @@ func TestByeOfASource(t *testing.T) {
 		t.Errorf("SSRC %x after %x, sequence %d after %d", ssrcOf(after), ssrcOf(before), seqOf(after), seqOf(before))
 	}
 }
+
+// TestReportsOfANewSource: what a receiver lost of the source before is not told to the source after it, and neither is
+// a sequence number that it never sent.
+func TestReportsOfANewSource(t *testing.T) {
+	r := newRig(t)
+	for i := range 50 {
+		r.in(0xAAAA, uint16(7000+i), uint32(i)*160)
+	}
+	told := func(lost, behind uint32) (uint32, uint32) {
+		t.Helper()
+		toB := &r.legs[B].out
+		block := binary.BigEndian.AppendUint32(nil, toB.ssrc)
+		for _, word := range []uint32{lost, toB.top - behind, 0, 0, 0} {
+			block = binary.BigEndian.AppendUint32(block, word)
+		}
+		out, drop := r.raw(B, rtcpSR(2, 1, 0, block), rtcp)
+		if drop != DropNone {
+			t.Fatal(drop)
+		}
+		at := rtcpHeader
+		if out[1] == senderReport {
+			at += senderInfo
+		}
+		return binary.BigEndian.Uint32(out[at+4:]), binary.BigEndian.Uint32(out[at+8:])
+	}
+	if lost, highest := told(9, 2); lost != 9 || highest != 7047 {
+		t.Errorf("lost %d, highest %d", lost, highest)
+	}
+	for i := range 5 {
+		r.in(0xCCCC, uint16(300+i), uint32(i)*160)
+	}
+	if lost, highest := told(11, 20); lost != 2 || highest != 300 {
+		t.Errorf("of the new source: lost %d, highest %d", lost, highest)
+	}
+	if lost, highest := told(11, 0); lost != 2 || highest != 304 {
+		t.Errorf("of the new source: lost %d, highest %d", lost, highest)
+	}
+}

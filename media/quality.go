@@ -58,6 +58,7 @@ func audioType(payloadType uint8) bool {
 type far struct {
 	reports   uint64
 	lost      int32  // packets, cumulative, of the latest report
+	before    int32  // lost when the source behind our stream last changed
 	expected  uint32 // packets that it should have got by then
 	jitter    uint64 // sum over the reports, in timestamp units
 	roundTrip time.Duration

@@ -92,8 +92,11 @@ func (f *forwarder) rewriteBlock(block, out []byte, now time.Duration) bool {
 		return false
 	}
 	copy(out, block)
-	behind := max(0, int32(f.from.out.top-binary.BigEndian.Uint32(block[8:])))
 	binary.BigEndian.PutUint32(out, f.to.source.ssrc)
+	// What went before the present source began is not its loss, and nothing of it can be the highest number.
+	binary.BigEndian.PutUint32(out[4:], uint32(block[4])<<24|uint32(f.from.far.lost-f.from.far.before)&0xffffff)
+	behind := max(0, int32(f.from.out.top-binary.BigEndian.Uint32(block[8:])))
+	behind = min(behind, int32(f.to.source.top-uint32(f.to.source.base)))
 	binary.BigEndian.PutUint32(out[8:], f.to.source.top-uint32(behind))
 	return true
 }

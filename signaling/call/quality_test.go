@@ -4,7 +4,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
 	"callseal/media"
+	"callseal/signaling/transport"
 )
 
 func TestAudioOfALeg(t *testing.T) {
@@ -28,5 +32,31 @@ func TestAudioOfALeg(t *testing.T) {
 				t.Errorf("got  %q\nwant %q", got, row.want)
 			}
 		})
+	}
+}
+
+// TestAudioMetrics: what is measured of a leg is counted by its trunk and direction; what is not known is not counted.
+func TestAudioMetrics(t *testing.T) {
+	reg := prometheus.NewPedanticRegistry()
+	m := NewMetrics(reg)
+	dialer, carrier := Party{Role: transport.Dialer, Name: "dialer1"}, Party{Role: transport.Carrier, Name: "telco"}
+	m.clip(dialer, carrier, 30*time.Millisecond)
+	m.heard(dialer, media.SideStats{RoundTrip: 3 * time.Millisecond, Heard: media.Quality{Expected: 100, Lost: 10, Jitter: time.Millisecond, MOS: 3}})
+	m.heard(carrier, media.SideStats{Reported: media.Quality{Expected: 100, MOS: 4.4}})
+	m.oneWay(carrier, media.OneWayKey)
+	m.silent(dialer)
+	for name, want := range map[string]int{
+		"callseal_answer_clip_seconds": 2, "callseal_audio_mos": 2, "callseal_audio_loss_ratio": 2, "callseal_audio_jitter_seconds": 2,
+		"callseal_audio_round_trip_seconds": 1, "callseal_one_way_audio_total": 1, "callseal_silent_legs_total": 1,
+	} {
+		if got, err := testutil.GatherAndCount(reg, name); err != nil || got != want {
+			t.Errorf("%s: %d series, %v, want %d", name, got, err, want)
+		}
+	}
+	if got := testutil.ToFloat64(m.oneWayAudio.WithLabelValues("carrier", "telco", "wrong_key")); got != 1 {
+		t.Errorf("one-way audio by wrong_key: %v", got)
+	}
+	if problems, err := testutil.GatherAndLint(reg); err != nil || len(problems) > 0 {
+		t.Errorf("promlint: %v, %v", problems, err)
 	}
 }

@@ -5,12 +5,13 @@ UNITS  = $(shell $(GO) list ./... | grep -v /e2e)
 FUZZTIME ?= 60s
 IMAGE ?= callseal
 
-# Flags of the bench, like BENCH='--duration 5m' or MEDIA='--rounds 1 --calls 200'.
+# Flags of the bench, like BENCH='--duration 5m', CHAOS='--seed 7' or MEDIA='--rounds 1 --calls 200'.
 BENCH ?= --speed 10
+CHAOS ?=
 MEDIA ?=
 SIP ?=
 
-.PHONY: help build demo peers test check lint race attacks fuzz bench bench-peers bench-media bench-sip image clean
+.PHONY: help build demo peers test check lint race attacks fuzz bench bench-chaos bench-peers bench-media bench-sip image clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -47,6 +48,10 @@ fuzz: ## every fuzz target for FUZZTIME
 
 bench: build ## a VICIdial house for a minute through callseal, with the report in bin/bench.html
 	bin/callseal-bench self run vicidial-s --json bin/bench.json --report bin/bench.html $(BENCH)
+
+bench-chaos: build ## 10,000 random calls through callseal: TLS connections are cut, 5 % of UDP is lost, every call must end clean
+	bin/callseal-bench self --caller tls --answerer udp run chaos --calls 5000 --json bin/bench-chaos-1.json $(CHAOS)
+	bin/callseal-bench self --caller udp --answerer tls run chaos --calls 5000 --json bin/bench-chaos-2.json $(CHAOS)
 
 bench-peers: ## install rtpengine and Kamailio, to measure against (root, Debian 12)
 	bench/peers/install.sh

@@ -109,7 +109,11 @@ func (c *call) ring() {
 // ringEnds is when the plan answers or refuses.
 func (c *call) ringEnds() {
 	switch c.result.Outcome {
-	case Answered, Dropped:
+	case Answered, Dropped, Wild:
+		if c.result.Wild != nil && c.result.Wild.Refuse != 0 {
+			c.refuse(c.result.Wild.Refuse, phrase(c.result.Wild.Refuse))
+			return
+		}
 		if err := c.accept(); err != nil {
 			c.fail(err)
 			c.refuse(sip.StatusNotAcceptableHere, "Not Acceptable Here")
@@ -127,9 +131,12 @@ func (c *call) ringEnds() {
 }
 
 func (c *call) refuse(status int, phrase string) {
+	if c.result.Wild != nil && c.result.Err == nil {
+		c.result.Got = Wild
+	}
 	c.result.Status, c.result.Phrase = status, phrase
 	c.insist(c.say(status, phrase, nil), false)
-	c.enter(refusing, c.e.cfg.Timeout)
+	c.enter(refusing, c.limit())
 }
 
 // ringEarly says 183 with a description and talks at once. Where that cannot
@@ -156,7 +163,7 @@ func (c *call) accept() error {
 	}
 	c.insist(c.say(sip.StatusOK, "OK", body), true)
 	c.result.Status, c.result.Phrase, c.result.Got = sip.StatusOK, "OK", c.result.Outcome
-	c.enter(accepting, c.e.cfg.Timeout)
+	c.enter(accepting, c.limit())
 	if c.early {
 		c.audioEnd = time.Now().Add(c.result.Audio)
 	} else {
@@ -233,7 +240,9 @@ func (c *call) cancelled(req *sip.Request, l *link) {
 	if c.state != ringing {
 		return
 	}
-	c.result.Got = Cancelled
+	if c.result.Got = Cancelled; c.result.Wild != nil {
+		c.result.Got = Wild
+	}
 	c.refuse(sip.StatusRequestTerminated, "Request Terminated")
 }
 

@@ -48,6 +48,7 @@ const (
 	Cancelled                // CANCEL by the caller while it rings
 	Refused                  // the plan's Status by the answerer
 	Dropped                  // 200, and then the caller's connection is cut
+	Wild                     // anything, at any moment: see Plan.Wild
 	Stopped                  // ended early, from outside
 )
 
@@ -66,6 +67,8 @@ func (o Outcome) String() string {
 		return "refused"
 	case Dropped:
 		return "dropped"
+	case Wild:
+		return "wild"
 	case Stopped:
 		return "stopped"
 	}
@@ -85,6 +88,7 @@ type Plan struct {
 	Audio   time.Duration // how long each end sends packets
 	EndedBy Party         // who sends BYE
 	Script  []Step        // what the caller changes in between
+	Wild    *Chaos        // of a call whose Outcome is Wild
 
 	Pace     time.Duration // between two packets; 0: 20 ms
 	Sequence uint16        // of each end's first packet; 0: at random

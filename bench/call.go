@@ -72,27 +72,34 @@ type call struct {
 	audio  atomic.Pointer[voice]
 
 	// owned by the goroutine in run
-	link     *link
-	dialog   dialog
-	state    state
-	result   Result
-	proof    credentials
-	invite   *sip.Request // sent or received
-	began    time.Time
-	rang     bool // a provisional response came
-	socket   *stream.Port
-	own      audio    // what we offered or answered
-	session  uint64   // of our SDP
-	ack      []byte   // of the 2xx, to be repeated
-	reack    []byte   // of the last re-INVITE's 2xx, to be repeated
-	change   *change  // nil: no re-INVITE is under way
-	early    bool     // the audio began before the answer
-	promised *promise // a key of ours that is not used yet; nil: none
-	last     []byte   // last response to the INVITE, to be repeated
-	audioEnd time.Time
+	link       *link
+	dialog     dialog
+	state      state
+	result     Result
+	proof      credentials
+	invite     *sip.Request // sent or received
+	began      time.Time
+	rang       bool // a provisional response came
+	socket     *stream.Port
+	own        audio     // what we offered or answered
+	session    uint64    // of our SDP
+	ack        []byte    // of the 2xx, to be repeated
+	reack      []byte    // of the last re-INVITE's 2xx, to be repeated
+	change     *change   // nil: no re-INVITE is under way
+	early      bool      // the audio began before the answer
+	reply2xx   *reply2xx // nil: no answer to a re-INVITE waits for its ACK
+	promised   *promise  // a key of ours that is not used yet; nil: none
+	last       []byte    // last response to the INVITE, to be repeated
+	audioEnd   time.Time
+	tired      bool   // a wild call's end has hung up, or will as soon as it may
+	byes       int    // BYE requests that came, each counted once
+	byeSeq     uint32 // of the last one
+	hungUpHere bool   // we have sent BYE
+	orphan     bool   // a wild call lost its connection when the server may have thought that it was up
 
 	alarm   *time.Timer // what it means depends on the state
 	cue     *time.Timer // the next step of the script
+	quit    *time.Timer // when this end of a wild call hangs up
 	again   *time.Timer // repeats message
 	message []byte      // nil: nothing to repeat
 	wait    time.Duration
@@ -103,11 +110,15 @@ func (e *Endpoint) newCall(plan Plan, party Party, l *link, d dialog) *call {
 		e: e, id: d.id, dialog: d, link: l, began: time.Now(), session: uint64(rand.Uint32()),
 		inbox: make(chan incoming, 64), halted: make(chan struct{}),
 		alarm: time.NewTimer(time.Hour), again: time.NewTimer(time.Hour),
-		cue:    time.NewTimer(time.Hour),
+		cue: time.NewTimer(time.Hour), quit: time.NewTimer(time.Hour),
 		result: Result{Plan: plan, Party: party}, proof: credentials{account: e.cfg.Account},
 	}
 	c.again.Stop()
 	c.cue.Stop()
+	c.quit.Stop()
+	if plan.Wild != nil && plan.Wild.Quit[party] >= 0 {
+		c.quit.Reset(plan.Wild.Quit[party])
+	}
 	return c
 }
 
@@ -137,6 +148,8 @@ func (c *call) run(ctx context.Context) Result {
 			c.repeat()
 		case <-c.cue.C:
 			c.move()
+		case <-c.quit.C:
+			c.tire()
 		case <-c.link.lost:
 			c.stranded()
 		case <-c.halted:
@@ -150,6 +163,7 @@ func (c *call) run(ctx context.Context) Result {
 	c.alarm.Stop()
 	c.again.Stop()
 	c.cue.Stop()
+	c.quit.Stop()
 	if c.result.Over.IsZero() {
 		c.result.Over = time.Now()
 	}
@@ -158,7 +172,7 @@ func (c *call) run(ctx context.Context) Result {
 	} else if c.socket != nil {
 		c.socket.Close()
 	}
-	c.e.leave(c.id)
+	c.bury()
 	if w := c.e.cfg.Watch; w != nil {
 		w.Ended(c.result)
 	}
@@ -173,6 +187,9 @@ func (c *call) stranded() {
 			c.handle(in)
 			continue
 		default:
+		}
+		if c.result.Wild != nil && c.survive() {
+			return
 		}
 		c.fail(c.link.err)
 		c.state = over
@@ -216,9 +233,13 @@ func (c *call) insist(message []byte, always bool) {
 	c.hush()
 	c.write(message)
 	if always || c.link.proto == UDP {
-		c.message, c.wait = message, timerT1
-		c.again.Reset(c.wait)
+		c.repeatLater(message)
 	}
+}
+
+func (c *call) repeatLater(message []byte) {
+	c.message, c.wait = message, timerT1
+	c.again.Reset(c.wait)
 }
 
 func (c *call) hush() {
@@ -260,7 +281,7 @@ func (c *call) timeout() {
 		case c.result.Outcome == Dropped && c.result.Party == Calling:
 			c.cut()
 			return
-		case c.result.EndedBy != c.result.Party || c.result.Outcome == Dropped:
+		case c.result.Outcome == Wild, c.result.EndedBy != c.result.Party || c.result.Outcome == Dropped:
 			c.fail(ErrNoBye)
 		case c.unsettled():
 			c.alarm.Reset(settlePoll)
@@ -322,6 +343,8 @@ func (c *call) startAudio() {
 func (c *call) goUp() {
 	left := time.Until(c.audioEnd) + settleTime
 	switch {
+	case c.result.Wild != nil:
+		left = max(c.result.Wild.Quit[0], c.result.Wild.Quit[1]) + c.limit()
 	case c.result.Outcome == Dropped && c.result.Party == Calling:
 		left = time.Until(c.audioEnd) / 2
 	case c.result.Outcome == Dropped || c.result.EndedBy != c.result.Party:
@@ -329,6 +352,9 @@ func (c *call) goUp() {
 	}
 	c.enter(up, left)
 	c.rehearse()
+	if c.tired {
+		c.bye()
+	}
 }
 
 // cut ends the connection in the middle of the call. That the server says BYE
@@ -350,14 +376,14 @@ func (c *call) bye() {
 		s.Halt()
 	}
 	c.cue.Stop()
-	c.change = nil
+	c.change, c.hungUpHere = nil, true
 	c.dialog.cseq++
 	req := c.dialog.request(sip.BYE, c.dialog.cseq, branch(), c.link)
 	if err := c.proof.sign(req); err != nil {
 		c.fail(err)
 	}
 	c.insist([]byte(req.String()), false)
-	c.enter(leaving, c.e.cfg.Timeout)
+	c.enter(leaving, c.limit())
 }
 
 // request answers what comes within the call.
@@ -367,6 +393,8 @@ func (c *call) request(req *sip.Request, l *link) {
 		c.reinvite(req, l)
 	case sip.ACK:
 		c.keep(req)
+		c.reacknowledged(req)
+		c.reacknowledged(req)
 		c.acknowledged(req)
 	case sip.CANCEL:
 		c.cancelled(req, l)
@@ -401,10 +429,18 @@ func (c *call) hungUp(req *sip.Request, l *link) {
 	if s := c.audio.Load(); s != nil {
 		s.Halt()
 	}
+	if seq := req.CSeq().SeqNo; c.byes == 0 || seq != c.byeSeq { // else it is repeated
+		c.byes, c.byeSeq = c.byes+1, seq
+	}
+	if c.byes > 1 {
+		c.fail(ErrSecondBye)
+	}
 	switch c.state {
 	case leaving: // both at once: our own BYE is answered, too
 	case up, accepting:
-		if c.result.Outcome == Dropped {
+		if c.result.Outcome == Wild {
+			c.result.Got = Wild
+		} else if c.result.Outcome == Dropped {
 			c.result.Got = Dropped
 		} else if left := time.Until(c.audioEnd); left > 0 {
 			c.fail(fmt.Errorf("%w: %v too early", ErrHungUp, left.Round(time.Millisecond)))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"sync"
 	"time"
 
 	"github.com/emiago/sipgo/sip"
@@ -12,8 +13,10 @@ import (
 // Caller places calls at a server, all over one connection.
 type Caller struct {
 	*Endpoint
-	link   *link
 	target Target
+
+	mu   sync.Mutex
+	link *link // wild calls make it anew when it is lost
 }
 
 // NewCaller connects to the server. The error is a sentence that says whether
@@ -25,13 +28,46 @@ func NewCaller(ctx context.Context, cfg Config, target Target) (*Caller, error) 
 		e.Close()
 		return nil, err
 	}
-	return &Caller{Endpoint: e, link: l, target: target}, nil
+	a := &Caller{Endpoint: e, link: l, target: target}
+	if target.Proto != UDP {
+		e.redial = a.again
+	}
+	return a, nil
+}
+
+// again connects anew, for the first call that has lost the connection, and for
+// the others gives them that connection.
+func (a *Caller) again(lost *link) (*link, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.link != lost && !a.link.dead() {
+		return a.link, nil
+	}
+	l, err := a.dial(a.open, a.target)
+	if err == nil {
+		a.link = l
+	}
+	return l, err
+}
+
+// Revive connects anew where the connection is lost; the error is a sentence.
+func (a *Caller) Revive() error {
+	_, err := a.again(nil)
+	return err
+}
+
+// way is the connection now.
+func (a *Caller) way() *link {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.link
 }
 
 // Place makes one call and returns when it is over. When ctx ends, the call
 // is cancelled or hung up.
 func (a *Caller) Place(ctx context.Context, plan Plan) Result {
-	c := a.newCall(plan, Calling, a.link, a.callingDialog(a.link, plan, a.target))
+	l := a.way()
+	c := a.newCall(plan, Calling, l, a.callingDialog(l, plan, a.target))
 	if !a.enter(c.id, c) {
 		return Result{Plan: plan, Got: Stopped, Err: ErrStopped}
 	}
@@ -67,7 +103,7 @@ func (c *call) askIn() error {
 	c.invite.AppendHeader(sip.NewHeader("Content-Type", "application/sdp"))
 	c.invite.SetBody(body)
 	c.rang = false
-	c.enter(inviting, c.e.cfg.Timeout)
+	c.enter(inviting, c.limit())
 	c.insist([]byte(c.invite.String()), false)
 	return nil
 }
@@ -103,7 +139,7 @@ func (c *call) cancel() {
 	b, _ := c.invite.Via().Params.Get("branch")
 	req := c.dialog.request(sip.CANCEL, c.invite.CSeq().SeqNo, b, c.link)
 	c.insist([]byte(req.String()), false)
-	c.enter(cancelling, c.e.cfg.Timeout)
+	c.enter(cancelling, c.limit())
 }
 
 // response handles what the server answers.
@@ -150,7 +186,7 @@ func (c *call) provisional(res *sip.Response, at time.Time) {
 	}
 	c.hush()
 	c.rang = true
-	if c.result.Err != nil { // stopped before the first response
+	if c.result.Err != nil || c.tired { // stopped before the first response
 		c.cancel()
 		return
 	}
@@ -168,7 +204,7 @@ func (c *call) provisional(res *sip.Response, at time.Time) {
 	if c.result.Outcome == Cancelled {
 		c.alarm.Reset(c.result.Ring)
 	} else {
-		c.alarm.Reset(c.result.Ring + c.e.cfg.Timeout)
+		c.alarm.Reset(c.result.Ring + c.limit())
 	}
 }
 
@@ -209,14 +245,17 @@ func (c *call) answered(res *sip.Response, at time.Time) {
 	if err != nil {
 		c.fail(err)
 	}
-	if glare {
+	if glare && c.result.Wild == nil {
 		c.fail(fmt.Errorf("%w: 200 after CANCEL", ErrStatus))
 	}
 	if c.result.Err != nil {
 		c.bye()
 		return
 	}
-	c.result.Got = Answered
+	c.result.Got = c.result.Outcome
+	if c.result.Wild == nil {
+		c.result.Got = Answered
+	}
 	c.goUp()
 }
 
@@ -251,7 +290,8 @@ func (c *call) refused(res *sip.Response) {
 	b, _ := c.invite.Via().Params.Get("branch")
 	to := c.dialog.remote
 	c.dialog.remote = *res.To()
-	c.write([]byte(c.dialog.request(sip.ACK, c.invite.CSeq().SeqNo, b, c.link).String()))
+	ack := []byte(c.dialog.request(sip.ACK, c.invite.CSeq().SeqNo, b, c.link).String())
+	c.write(ack)
 	c.dialog.remote = to
 	if c.state == inviting && c.meets(res) {
 		err := c.askIn()
@@ -260,8 +300,10 @@ func (c *call) refused(res *sip.Response) {
 		}
 		c.fail(err)
 	}
-	c.result.Status, c.result.Phrase = res.StatusCode, res.Reason
+	c.ack, c.result.Status, c.result.Phrase = ack, res.StatusCode, res.Reason
 	switch {
+	case c.result.Wild != nil && c.result.Err == nil:
+		c.result.Got = Wild
 	case res.StatusCode == sip.StatusBusyHere && c.result.Err == nil:
 		c.result.Got = Busy
 	case c.result.Outcome == Refused && res.StatusCode == c.result.Plan.Status && c.result.Err == nil:
@@ -275,4 +317,4 @@ func (c *call) refused(res *sip.Response) {
 }
 
 // Local is the address that the calls come from.
-func (a *Caller) Local() netip.AddrPort { return a.link.local }
+func (a *Caller) Local() netip.AddrPort { return a.way().local }

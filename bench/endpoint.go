@@ -27,6 +27,8 @@ type Config struct {
 	Suites []Suite        // offered and accepted in this order; none: plain RTP
 
 	Account Account // to answer challenges to calls with; the zero one answers none
+	Board   *Board  // of endpoints that take each other's messages; may be nil
+	Loss    float64 // share of its SIP datagrams, either way, that are dropped on purpose, 0 to 1
 
 	Certificate *tls.Certificate // to listen on TLS, or to show when asked
 	Roots       *x509.CertPool   // whom to trust; nil: the system's
@@ -65,19 +67,22 @@ type Endpoint struct {
 	parser *sip.Parser
 	studio *Studio
 	meter  meter
-	accept func(*sip.Request, *link) // a new INVITE; set before listen
+	accept func(*sip.Request, *link)       // a new INVITE; set before listen
+	redial func(lost *link) (*link, error) // by a caller; nil: the server connects anew; set before listen
 
 	listener net.Listener // tcp, tls; closed by Close
 	packet   *net.UDPConn // udp; closed by Close
 
 	mu     sync.Mutex
 	closed bool
-	calls  map[string]inbox // by Call-ID
+	calls  map[string]inbox  // by Call-ID
+	graves map[string]*grave // of wild calls, by Call-ID
 	links  map[*link]struct{}
 	suite  Suite // of a call that talks or did
 	tls    string
 
 	stray   atomic.Uint64 // messages that belong to no call
+	late    atomic.Uint64 // BYEs to wild calls that had ended at both ends
 	working sync.WaitGroup
 	open    context.Context // ends at Close, for handshakes under way
 	shut    context.CancelFunc
@@ -87,7 +92,7 @@ type Endpoint struct {
 func newEndpoint(cfg Config) *Endpoint {
 	e := &Endpoint{
 		cfg: cfg.withDefaults(), parser: sip.NewParser(),
-		calls: make(map[string]inbox), links: make(map[*link]struct{}),
+		calls: make(map[string]inbox), graves: make(map[string]*grave), links: make(map[*link]struct{}),
 	}
 	if e.studio = e.cfg.Studio; e.studio == nil {
 		e.studio = newStudio(e.cfg.Engine, e.cfg.Ledger, e.cfg.Latency)
@@ -210,7 +215,7 @@ func unmap(a netip.AddrPort) netip.AddrPort { return netip.AddrPortFrom(a.Addr()
 func (e *Endpoint) packetLink(remote netip.AddrPort) *link {
 	return &link{
 		proto: UDP, local: unmap(e.packet.LocalAddr().(*net.UDPAddr).AddrPort()), remote: remote,
-		packet: e.packet, meter: &e.meter,
+		packet: e.packet, meter: &e.meter, loss: e.cfg.Loss,
 	}
 }
 
@@ -309,6 +314,9 @@ func (e *Endpoint) readPackets() {
 		}
 		e.meter.in.Add(uint64(n))
 		e.meter.readable.Add(uint64(n))
+		if dropped(e.cfg.Loss) {
+			continue
+		}
 		m, err := parseMessage(e.parser, buf[:n])
 		if err != nil {
 			e.stray.Add(1)
@@ -321,11 +329,21 @@ func (e *Endpoint) readPackets() {
 // deliver hands a message to its call, or to accept when it opens one. It
 // runs on the reading goroutine, so that order is kept.
 func (e *Endpoint) deliver(in incoming) {
+	id := in.message.CallID().Value()
 	e.mu.Lock()
-	c := e.calls[in.message.CallID().Value()]
+	c := e.calls[id]
+	g := e.graves[id]
 	e.mu.Unlock()
 	if c != nil {
 		c.post(in)
+		return
+	}
+	if g != nil {
+		g.post(e, in)
+		return
+	}
+	if owner := e.cfg.Board.owner(id); owner != nil && owner != e {
+		owner.deliver(in)
 		return
 	}
 	req, ok := in.message.(*sip.Request)
@@ -337,7 +355,7 @@ func (e *Endpoint) deliver(in incoming) {
 	switch {
 	case req.IsInvite() && !req.To().Params.Has("tag") && e.accept != nil:
 		e.accept(req, in.link)
-	case req.Method == sip.OPTIONS:
+	case req.Method == sip.OPTIONS && !req.To().Params.Has("tag"):
 		e.reply(req, in.link, sip.StatusOK, "OK")
 	default:
 		e.stray.Add(1)
@@ -368,6 +386,7 @@ func (e *Endpoint) enter(id string, i inbox) bool {
 		return false
 	}
 	e.calls[id] = i
+	e.cfg.Board.post(id, e)
 	return true
 }
 
@@ -376,6 +395,7 @@ func (e *Endpoint) leave(id string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	delete(e.calls, id)
+	e.cfg.Board.post(id, nil)
 }
 
 // speaks notes what the audio is sealed with.
@@ -432,6 +452,9 @@ func (e *Endpoint) Close() {
 	calls := make([]inbox, 0, len(e.calls))
 	for _, c := range e.calls {
 		calls = append(calls, c)
+	}
+	for _, g := range e.graves {
+		g.timer.Stop()
 	}
 	e.mu.Unlock()
 	e.shut()

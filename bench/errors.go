@@ -23,6 +23,7 @@ var (
 	ErrTimeout     = errors.New("no answer in time")
 	ErrHungUp      = errors.New("hung up before its time")
 	ErrNoBye       = errors.New("not hung up in time")
+	ErrSecondBye   = errors.New("BYE came twice")
 	ErrLink        = errors.New("connection lost")
 	ErrStopped     = errors.New("stopped from outside")
 )

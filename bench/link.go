@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/netip"
 	"strconv"
@@ -32,6 +33,7 @@ type link struct {
 	meter  *meter
 	stream net.Conn     // tcp, tls: closed by the endpoint
 	packet *net.UDPConn // udp: shared by all links of the endpoint
+	loss   float64      // udp: of what is sent
 
 	writing sync.Mutex
 	lost    chan struct{} // closed by down; nil for udp
@@ -44,6 +46,9 @@ func (l *link) write(message []byte) error {
 	if l.packet != nil {
 		l.meter.out.Add(uint64(len(message)))
 		l.meter.readable.Add(uint64(len(message)))
+		if dropped(l.loss) {
+			return nil
+		}
 		_, err := l.packet.WriteToUDPAddrPort(message, l.remote)
 		return err
 	}
@@ -52,6 +57,19 @@ func (l *link) write(message []byte) error {
 	_ = l.stream.SetWriteDeadline(time.Now().Add(writeTimeout))
 	_, err := l.stream.Write(message)
 	return err
+}
+
+// dropped draws whether a datagram is lost on purpose.
+func dropped(share float64) bool { return share > 0 && rand.Float64() < share }
+
+// dead tells whether a connection is known to be lost.
+func (l *link) dead() bool {
+	select {
+	case <-l.lost:
+		return true
+	default:
+		return false
+	}
 }
 
 // down marks a connection as dead.

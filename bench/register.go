@@ -17,7 +17,7 @@ type Registered struct {
 // Register registers the caller at its server (RFC 3261, section 10.2), and
 // answers its challenges (section 22.2). ErrStatus when it is refused.
 func (a *Caller) Register(ctx context.Context, account Account) (Registered, error) {
-	return a.register(ctx, a.link, a.target, account)
+	return a.register(ctx, a.way(), a.target, account)
 }
 
 func (e *Endpoint) register(ctx context.Context, l *link, target Target, account Account) (r Registered, err error) {
@@ -130,4 +130,4 @@ func (e *Endpoint) ask(ctx context.Context, l *link, waiting *errand, req *sip.R
 }
 
 // Lost is closed when the connection to the server is gone; nil over UDP.
-func (a *Caller) Lost() <-chan struct{} { return a.link.lost }
+func (a *Caller) Lost() <-chan struct{} { return a.way().lost }

@@ -25,6 +25,7 @@ type Sampler struct {
 	pid   int
 	clock func(pid int) (time.Duration, error)
 	began Cost
+	split map[int][2]time.Duration // user and system by process, as last told
 }
 
 // NewSampler begins to count the CPU time of the process. proc is /proc.
@@ -82,7 +83,15 @@ func (s *Sampler) precise(p process) (user, system time.Duration) {
 		return p.user, p.system
 	}
 	user = time.Duration(float64(total) * float64(p.user) / float64(ticks))
-	return user, total - user
+	last := s.split[p.pid]
+	// Ticks are coarse: a ratio that changes must not take back what was told.
+	user = min(max(user, last[0]), max(total-last[1], last[0]))
+	system = max(total-user, last[1])
+	if s.split == nil {
+		s.split = map[int][2]time.Duration{}
+	}
+	s.split[p.pid] = [2]time.Duration{user, system}
+	return user, system
 }
 
 // family is the process and all that descend from it.

@@ -55,6 +55,26 @@ func TestSampler(t *testing.T) {
 	}
 }
 
+// Neither part of the CPU time ever shrinks, whatever the ticks say.
+func TestSamplerNeverTakesBack(t *testing.T) {
+	proc := fstest.MapFS{}
+	var total time.Duration
+	s := &Sampler{proc: proc, pid: 7, clock: func(int) (time.Duration, error) { return total, nil }}
+	var last Cost
+	for i, row := range [][2]int{{1, 1}, {3, 1}, {3, 3}, {3, 9}, {30, 9}, {30, 10}} {
+		total += 25 * time.Millisecond
+		proc["7/stat"] = file(statLine(7, 1, row[0], row[1], 1, 1))
+		c, err := s.Sample()
+		if err != nil || c.User < last.User || c.System < last.System || c.CPU()-last.CPU() < 25*time.Millisecond {
+			t.Errorf("look %d: %v user, %v system after %v and %v (%v)", i, c.User, c.System, last.User, last.System, err)
+		}
+		last = c
+	}
+	if last.CPU() != total+7*10*time.Millisecond { // and its children's 3+4 ticks
+		t.Errorf("%v in all; want %v", last.CPU(), total)
+	}
+}
+
 func TestSamplerCountsFromItsBegin(t *testing.T) {
 	proc := fstest.MapFS{"7/stat": file(statLine(7, 1, 100, 50, 3, 1000))}
 	s := &Sampler{proc: proc, pid: 7, clock: func(int) (time.Duration, error) { return 0, errors.ErrUnsupported }}

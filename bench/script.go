@@ -16,6 +16,7 @@ const (
 	Hold                // the caller goes on, the answerer is silent (RFC 3264, section 8.4)
 	Resume              // both talk
 	Rekey               // new SRTP keys both ways (RFC 4568, section 7.1.4)
+	Mute                // nobody talks
 )
 
 // String is the move's name in scenario files and reports.
@@ -29,6 +30,8 @@ func (m Move) String() string {
 		return "resume"
 	case Rekey:
 		return "rekey"
+	case Mute:
+		return "mute"
 	}
 	return fmt.Sprintf("Move(%d)", uint8(m))
 }
@@ -67,10 +70,21 @@ func mirrored(direction string) string {
 	return sendrecv
 }
 
-// rehearse sets the alarm for the next step of the caller's script.
+// script is what an end changes in between.
+func (p Plan) script(party Party) []Step {
+	switch {
+	case p.Wild != nil:
+		return p.Wild.Scripts[party]
+	case party == Calling:
+		return p.Script
+	}
+	return nil
+}
+
+// rehearse sets the alarm for the next step of this end's script.
 func (c *call) rehearse() {
-	if c.result.Party == Calling && len(c.result.Changes) < len(c.result.Script) {
-		c.cue.Reset(c.result.Script[len(c.result.Changes)].After)
+	if script := c.result.script(c.result.Party); len(c.result.Changes) < len(script) {
+		c.cue.Reset(script[len(c.result.Changes)].After)
 	}
 }
 
@@ -79,7 +93,11 @@ func (c *call) move() {
 	if c.state != up || c.change != nil {
 		return
 	}
-	c.ask(c.result.Script[len(c.result.Changes)].Move)
+	if c.reply2xx != nil { // RFC 3261, section 14.1: not while the other end's is under way
+		c.cue.Reset(settlePoll)
+		return
+	}
+	c.ask(c.result.script(c.result.Party)[len(c.result.Changes)].Move)
 }
 
 // ask sends the re-INVITE of a move.
@@ -92,6 +110,8 @@ func (c *call) ask(move Move) {
 		next.Direction = sendonly
 	case Resume:
 		next.Direction = sendrecv
+	case Mute:
+		next.Direction = inactive
 	case Rekey:
 		fresh, err := offer(next.Addr, c.e.cfg.Suites)
 		if err != nil {
@@ -153,6 +173,9 @@ func (c *call) changed(res *sip.Response, at time.Time) {
 	c.result.Changes = append(c.result.Changes, Change{made.move, res.StatusCode, at.Sub(made.began)})
 	defer c.rehearse()
 	if !res.IsSuccess() {
+		if c.result.Wild != nil { // the other end may have changed something at once, or hung up
+			return
+		}
 		c.fail(fmt.Errorf("%w: re-INVITE to %v was answered %d %s", ErrStatus, made.move, res.StatusCode, res.Reason))
 		return
 	}
@@ -197,6 +220,19 @@ func (c *call) retune(remote audio, mine, theirs crypto) error {
 // anew gets a new one of ours, an old one keeps its own.
 func (c *call) reinvited(req *sip.Request, l *link) {
 	refuse := func(status int, phrase string) { c.reply(req, l, status, phrase, nil) }
+	switch {
+	case c.reply2xx != nil && c.reply2xx.cseq == req.CSeq().SeqNo: // repeated
+		if err := l.write(c.reply2xx.message); err != nil {
+			c.e.cfg.Log.Debug("reply", "error", err)
+		}
+		return
+	case c.state == leaving:
+		refuse(sip.StatusCallTransactionDoesNotExists, "Call Does Not Exist")
+		return
+	case c.change != nil: // section 14.2
+		refuse(sip.StatusRequestPending, "Request Pending")
+		return
+	}
 	if len(req.Body()) == 0 { // an offer is asked for: ours is what it was
 		c.describeAgain(req, l, c.own)
 		return
@@ -261,5 +297,25 @@ func (c *call) describeAgain(req *sip.Request, l *link, own audio) {
 		c.reply(req, l, sip.StatusInternalServerError, "Bench Error", nil)
 		return
 	}
-	c.reply(req, l, sip.StatusOK, "OK", body)
+	c.reply2xx = &reply2xx{req.CSeq().SeqNo, c.dialog.respond(req, sip.StatusOK, "OK", body)}
+	if err := l.write(c.reply2xx.message); err != nil {
+		c.e.cfg.Log.Debug("reply", "error", err)
+	}
+	c.repeatLater(c.reply2xx.message)
+}
+
+// reply2xx is an answer to a re-INVITE that was not acknowledged yet.
+type reply2xx struct {
+	cseq    uint32
+	message []byte
+}
+
+// reacknowledged ends the wait for the ACK to a re-INVITE's answer.
+func (c *call) reacknowledged(ack *sip.Request) {
+	if c.reply2xx != nil && c.reply2xx.cseq == ack.CSeq().SeqNo {
+		c.reply2xx = nil
+		if c.state == up {
+			c.hush()
+		}
+	}
 }

@@ -63,6 +63,9 @@ func (r *run) openAnswerers(ctx context.Context) error {
 	}
 	cfg := *r.cfg.Answerer
 	cfg.Studio, cfg.Ledger, cfg.Watch = r.studios[bench.Answering], r.ledger, (*answering)(r.tally)
+	if cfg.Proto == bench.UDP {
+		cfg.Loss = r.s.Chaos.Loss
+	}
 	if r.cfg.Called == nil {
 		a, err := bench.NewAnswerer(cfg, r.book.find)
 		if err == nil {
@@ -94,6 +97,9 @@ func (r *run) dismiss() {
 		if a != nil {
 			a.Close()
 		}
+	}
+	if r.home != nil {
+		r.home.Close()
 	}
 }
 

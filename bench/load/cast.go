@@ -24,8 +24,12 @@ type cast struct {
 }
 
 func newCast(s scenario.Scenario, number string, echo bool) *cast {
+	seed := s.Chaos.Seed
+	if seed == 0 {
+		seed = rand.Uint64()
+	}
 	return &cast{
-		s: s, number: number, echo: echo, random: rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())),
+		s: s, number: number, echo: echo, random: rand.New(rand.NewPCG(seed, 0)),
 		base: rand.Uint64() &^ 0xffff_ffff, given: make([]float64, len(s.Mix)),
 	}
 }
@@ -51,6 +55,9 @@ func (c *cast) plan(left time.Duration) bench.Plan {
 	plan.Audio = min(p.Talk.Pick(c.random.Float64()), left-plan.Ring)
 	if p.Talk.Rest {
 		plan.Audio = left - plan.Ring
+	}
+	if p.Outcome == bench.Wild {
+		plan.Wild = chaos(c.random, plan.Ring, plan.Audio)
 	}
 	return c.alone(plan)
 }

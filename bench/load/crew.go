@@ -135,6 +135,9 @@ func (c *crew) alive(ctx context.Context, m *member) (*bench.Caller, error) {
 	default:
 		return m.caller, nil
 	}
+	if c.config.Board != nil { // its calls go on with it
+		return m.caller, m.caller.Revive()
+	}
 	if time.Since(m.failed) < time.Second {
 		return nil, fmt.Errorf("%w by the server", bench.ErrLink)
 	}

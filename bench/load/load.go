@@ -22,6 +22,7 @@ type Config struct {
 	Target   bench.Target
 	Caller   bench.Config  // what all callers have in common; port 0
 	Answerer *bench.Config // nil: the server answers by itself, and gives the audio back
+	Home     *bench.Config // where the server finds the callers when their connection is gone; may be nil
 	Called   *Called       // the answerers register at the server, and do not listen; nil: one listens
 	Number   string        // dialled numbers begin with it; without an answerer it is the number
 
@@ -31,6 +32,7 @@ type Config struct {
 	Wire      bool     // capture the ports on this machine's interfaces, and put what could be read into the record
 	Sealed    [2]bool  // legs on which nothing may be readable, by bench.Party
 	Cost      bench.CostSampler
+	Gauges    Gauges             // of the server, by name; may be nil
 	Drops     func() bench.Drops // what this machine's kernel has dropped so far; may be nil
 	Observers []bench.Observer
 	Hooks     []Hooks
@@ -54,6 +56,8 @@ type run struct {
 	studios [2]*bench.Studio
 	crew    *crew
 	answers []*bench.Answerer
+	home    *bench.Answerer
+	before  map[string]float64 // gauges
 	desk    desk
 	book    book
 	cast    *cast
@@ -78,6 +82,9 @@ func Run(ctx context.Context, cfg Config) (*bench.Record, error) {
 	ctx, r.stop = context.WithCancelCause(ctx)
 	defer r.stop(nil)
 	r.tally, r.began = newTally(r), time.Now()
+	if r.before, err = r.look(ctx); err != nil {
+		return nil, err
+	}
 	if err := r.open(ctx); err != nil {
 		if ctx.Err() != nil {
 			err = r.broken(ctx)
@@ -100,6 +107,7 @@ func Run(ctx context.Context, cfg Config) (*bench.Record, error) {
 	if err = r.broken(ctx); err != nil {
 		record.BrokenOff = err.Error()
 	}
+	r.leftover(ctx, record)
 	for _, h := range cfg.Hooks {
 		if h.Done != nil {
 			h.Done(record, err)
@@ -154,6 +162,16 @@ func (r *run) open(ctx context.Context) error {
 		return err
 	}
 	cfg := r.cfg.Caller
+	if r.cfg.Home != nil {
+		cfg.Board = bench.NewBoard()
+		if err := r.openHome(cfg.Board); err != nil {
+			r.dismiss()
+			return err
+		}
+	}
+	if cfg.Proto == bench.UDP {
+		cfg.Loss = r.s.Chaos.Loss
+	}
 	cfg.Studio, cfg.Ledger, cfg.Watch = r.studios[bench.Calling], r.ledger, r.tally
 	r.crew = &crew{scenario: r.s, config: cfg, target: r.cfg.Target, account: r.cfg.Account}
 	r.cast = newCast(r.s, r.cfg.Number, r.cfg.Answerer == nil)
@@ -177,6 +195,7 @@ func (r *run) lastCall() time.Duration { return r.s.Duration - min(5*time.Second
 func (r *run) perform(ctx context.Context) {
 	pacing, halt := context.WithCancel(ctx)
 	defer halt()
+	defer r.cutting(pacing)()
 	r.halt = halt
 	var pacers sync.WaitGroup
 	if n := r.s.Standing.Calls; n > 0 {

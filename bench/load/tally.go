@@ -28,6 +28,8 @@ type tally struct {
 	heard  bool // the server has answered anything at all
 	short  int  // things that the generator's machine had no room for
 	cut    map[uint64]time.Time
+	cuts   [2]int               // connections that were cut on purpose, by Party
+	change map[int]int          // re-INVITEs of wild calls, by final code
 	ended  map[uint64]time.Time // at the answerer, of calls that were cut
 	knee   *knee
 	driven time.Duration // how long the pace was kept
@@ -37,7 +39,7 @@ func newTally(r *run) *tally {
 	t := &tally{
 		run: r, setup: bench.NewLatency(), conn: bench.NewLatency(), late: bench.NewLatency(), bye: bench.NewLatency(),
 		calls: map[string]int{}, codes: map[int]int{}, faults: map[fault]int{},
-		cut: map[uint64]time.Time{}, ended: map[uint64]time.Time{},
+		change: map[int]int{}, cut: map[uint64]time.Time{}, ended: map[uint64]time.Time{},
 	}
 	t.second.Failed = map[int]int{}
 	if r.s.Knee.SetupP99 > 0 {
@@ -86,7 +88,8 @@ func (t *tally) Ended(r bench.Result) {
 	defer t.mu.Unlock()
 	t.up--
 	t.second.Ended++
-	t.calls[outcome.String()]++
+	t.calls[named(outcome, r)]++
+	t.count(r)
 	t.codes[r.Status]++
 	if outcome == bench.Dropped {
 		t.cut[r.ID] = r.Over
@@ -222,6 +225,7 @@ func (a *answering) Ended(r bench.Result) {
 	outcome, why := judge(r)
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	t.count(r)
 	if outcome == bench.Dropped {
 		t.ended[r.ID] = r.Over
 	}

@@ -84,6 +84,16 @@ type file struct {
 		SetupP99 length `yaml:"setup_p99"`
 	} `yaml:"knee"`
 	ByeIn length `yaml:"bye_in"`
+	Chaos struct {
+		Seed         uint64  `yaml:"seed"`
+		CutCallers   length  `yaml:"cut_callers"`
+		CutAnswerers length  `yaml:"cut_answerers"`
+		Loss         float64 `yaml:"loss"`
+	} `yaml:"chaos"`
+	Leftover struct {
+		Within length             `yaml:"within"`
+		Gauges map[string]float64 `yaml:"gauges"`
+	} `yaml:"leftover"`
 }
 
 type filePart struct {
@@ -188,6 +198,11 @@ func (f file) scenario(name string) (Scenario, error) {
 			Pace: time.Duration(f.Media.Pace), Sequence: f.Media.Sequence, Tone: f.Media.Tone, Attacks: f.Media.Attacks,
 		},
 		MaxLoss: f.MaxLoss, Knee: Knee{SetupP99: time.Duration(f.Knee.SetupP99)}, ByeIn: time.Duration(f.ByeIn),
+		Chaos: Chaos{
+			Seed: f.Chaos.Seed, Loss: f.Chaos.Loss,
+			CutCallers: time.Duration(f.Chaos.CutCallers), CutAnswerers: time.Duration(f.Chaos.CutAnswerers),
+		},
+		Leftover: Leftover{Within: time.Duration(f.Leftover.Within), Gauges: f.Leftover.Gauges},
 	}
 	var err error
 	if s.Kind, err = one("kind", f.Kind, Calls, Registrations, Connections); err != nil {
@@ -221,7 +236,7 @@ func (f filePart) part(at string) (Part, error) {
 		p.Share = 1
 	}
 	var err error
-	if p.Outcome, err = one(at+"outcome", f.Outcome, bench.Answered, bench.Busy, bench.Cancelled, bench.Refused, bench.Dropped); err != nil {
+	if p.Outcome, err = one(at+"outcome", f.Outcome, bench.Answered, bench.Busy, bench.Cancelled, bench.Refused, bench.Dropped, bench.Wild); err != nil {
 		return p, err
 	}
 	if p.EndedBy, err = one(at+"ended_by", f.EndedBy, Either, ByCaller, ByAnswerer); err != nil {
@@ -235,7 +250,7 @@ func (f filePart) part(at string) (Part, error) {
 	}
 	for i, row := range f.Script {
 		key := at + "script[" + strconv.Itoa(i) + "]."
-		move, err := one(key+"move", row.Move, bench.Refresh, bench.Hold, bench.Resume, bench.Rekey)
+		move, err := one(key+"move", row.Move, bench.Refresh, bench.Hold, bench.Resume, bench.Rekey, bench.Mute)
 		if err != nil {
 			return p, err
 		}

@@ -76,6 +76,33 @@ type Scenario struct {
 	MaxLoss  float64       // share of the packets that may be lost, 0 to 1
 	Knee     Knee          // of a run that looks for its limit
 	ByeIn    time.Duration // a cut connection's calls shall end at the other end in this time
+	Chaos    Chaos
+	Leftover Leftover
+}
+
+// Chaos is what befalls calls whose outcome is wild.
+type Chaos struct {
+	Seed         uint64        // of what is drawn at random; 0: another one each time
+	CutCallers   time.Duration // between two cuts of a caller's connection; 0: none is cut
+	CutAnswerers time.Duration // likewise of an answerer's
+	Loss         float64       // share of SIP datagrams that are lost, where SIP is carried by UDP, 0 to 1
+}
+
+// Leftover is what the server may hold on to when all calls are over.
+type Leftover struct {
+	Within time.Duration      // after which it is looked at for the last time
+	Gauges map[string]float64 // by how much each of the server's metrics may be higher than before
+}
+
+// EndsOnly tells whether only the ends of calls are judged: times and audio say
+// nothing where every call is wild.
+func (s Scenario) EndsOnly() bool {
+	for _, p := range s.Mix {
+		if p.Outcome != bench.Wild {
+			return false
+		}
+	}
+	return len(s.Mix) > 0 && s.Standing.Calls == 0
 }
 
 // Callers are the endpoints that call.
@@ -160,6 +187,7 @@ type Options struct {
 	Duration time.Duration
 	Speed    float64 // calls are so many times shorter
 	Tone     bool
+	Seed     uint64
 }
 
 // With is the scenario with the options, checked again.
@@ -184,6 +212,9 @@ func (s Scenario) With(o Options) (Scenario, error) {
 	}
 	if o.Speed > 0 {
 		s = s.faster(o.Speed)
+	}
+	if o.Seed > 0 {
+		s.Chaos.Seed = o.Seed
 	}
 	s.Media.Tone = s.Media.Tone || o.Tone
 	return s, s.check()
@@ -241,6 +272,9 @@ func (s Scenario) check() error {
 		{s.MaxLoss < 0 || s.MaxLoss > 1, "max_loss", "is 0 to 1"},
 		{s.Knee.SetupP99 < 0, "knee.setup_p99", "is more than 0"},
 		{s.Knee.SetupP99 > 0 && s.Pace.Step.Every == 0, "knee", "needs pace.step: each step is one rate"},
+		{s.Chaos.Loss < 0 || s.Chaos.Loss >= 1, "chaos.loss", "is 0 to less than 1"},
+		{s.Chaos.CutCallers < 0 || s.Chaos.CutAnswerers < 0, "chaos", "cuts are more than 0 apart"},
+		{len(s.Leftover.Gauges) > 0 && s.Leftover.Within <= 0, "leftover.within", "is more than 0"},
 		{s.Media.Pace < 0 || s.Media.Pace > time.Second, "media.pace", "is at most 1s"},
 	} {
 		if row.bad {
@@ -264,7 +298,7 @@ func (p Part) check(at string) error {
 		if p.Status < 400 || p.Status > 699 {
 			return fault{at + "status", "is 400 to 699"}
 		}
-	case bench.Answered, bench.Busy, bench.Cancelled, bench.Dropped:
+	case bench.Answered, bench.Busy, bench.Cancelled, bench.Dropped, bench.Wild:
 		if p.Status != 0 {
 			return fault{at + "status", "is only for outcome: refused"}
 		}

@@ -49,7 +49,12 @@ func (e ends) caller(target bench.Target) (bench.Config, error) {
 
 // answerer is the answerer's side at a URL, without what the run adds.
 func (e ends) answerer(url string) (bench.Config, error) {
-	proto, addr, err := listenAddress(url)
+	return e.listening("--answer", url)
+}
+
+// listening is who listens at the URL that a flag gives.
+func (e ends) listening(flag, url string) (bench.Config, error) {
+	proto, addr, err := listenAddress(flag, url)
 	if err != nil {
 		return bench.Config{}, err
 	}
@@ -58,11 +63,11 @@ func (e ends) answerer(url string) (bench.Config, error) {
 		return cfg, nil
 	}
 	if e.Certificate == "" || e.Key == "" {
-		return cfg, fmt.Errorf("--answer %s: %w: give --certificate and --key", url, bench.ErrIdentity)
+		return cfg, fmt.Errorf("%s %s: %w: give its certificate and key", flag, url, bench.ErrIdentity)
 	}
 	pair, err := tls.LoadX509KeyPair(e.Certificate, e.Key)
 	if err != nil {
-		return cfg, fmt.Errorf("--certificate, --key: %w", err)
+		return cfg, fmt.Errorf("%s %s: certificate and key: %w", flag, url, err)
 	}
 	cfg.Certificate = &pair
 	return cfg, nil
@@ -76,18 +81,18 @@ func suites(plain bool) []bench.Suite {
 }
 
 // listenAddress reads tls://ADDR:PORT.
-func listenAddress(url string) (bench.Proto, netip.AddrPort, error) {
+func listenAddress(flag, url string) (bench.Proto, netip.AddrPort, error) {
 	scheme, hostport, ok := strings.Cut(url, "://")
 	if !ok {
-		return 0, netip.AddrPort{}, fmt.Errorf("--answer %s: %w: write tls://ADDR:PORT", url, bench.ErrTarget)
+		return 0, netip.AddrPort{}, fmt.Errorf("%s %s: %w: write tls://ADDR:PORT", flag, url, bench.ErrTarget)
 	}
 	proto, err := bench.ParseProto(scheme)
 	if err != nil {
-		return 0, netip.AddrPort{}, fmt.Errorf("--answer %s: %w", url, err)
+		return 0, netip.AddrPort{}, fmt.Errorf("%s %s: %w", flag, url, err)
 	}
 	addr, err := netip.ParseAddrPort(hostport)
 	if err != nil || addr.Addr().IsUnspecified() {
-		return 0, netip.AddrPort{}, fmt.Errorf("--answer %s: %w: give an address of this machine and a port", url, bench.ErrTarget)
+		return 0, netip.AddrPort{}, fmt.Errorf("%s %s: %w: give an address of this machine and a port", flag, url, bench.ErrTarget)
 	}
 	return proto, addr, nil
 }

@@ -34,6 +34,10 @@ type runCmd struct {
 	AnswerFrom     netip.AddrPort `placeholder:"ADDR:PORT" help:"Local address they register from; default: --from."`
 	Answerers      int            `default:"10" help:"How many of them there are; each takes one call at a time."`
 
+	CallerListen      string `placeholder:"URL" help:"Where the server finds the callers when their connection is gone: tls://ADDR:PORT or tcp://."`
+	CallerCertificate string `placeholder:"FILE" help:"Their certificate (PEM), for tls."`
+	CallerKey         string `placeholder:"FILE" help:"Their key (PEM), for tls."`
+
 	User     string         `placeholder:"NAME" help:"Account to register with, where the scenario does; digits count up from caller to caller."`
 	Password bench.Password `placeholder:"TEXT" env:"CALLSEAL_BENCH_PASSWORD" help:"Password of all accounts; better in the environment as CALLSEAL_BENCH_PASSWORD."`
 	Register bool           `help:"Let the callers register before they call, whatever the scenario says."`
@@ -43,6 +47,8 @@ type runCmd struct {
 	Duration  time.Duration `placeholder:"TIME" help:"Length of the run."`
 	Speed     float64       `placeholder:"N" help:"Calls ring and talk so many times shorter."`
 	Tone      bool          `help:"The audio is a tone, and each end demands the other's."`
+	Seed      uint64        `placeholder:"N" help:"Of what a scenario draws at random."`
+	Metrics   string        `placeholder:"URL" help:"The server's metrics (Prometheus), to see what it holds on to, where the scenario asks for that."`
 	Wire      bool          `help:"Assert that nothing readable passed on the wire."`
 	PID       int           `name:"pid" placeholder:"PID" help:"Process of the server on this machine, to measure what it costs."`
 	Container string        `placeholder:"NAME" help:"Docker container of the server on this machine, to measure what it costs."`
@@ -89,7 +95,7 @@ func (c runCmd) config(ctx context.Context) (load.Config, error) {
 	if err != nil {
 		return load.Config{}, err
 	}
-	s, err = s.With(scenario.Options{Calls: c.Calls, Rate: c.Rate, Duration: c.Duration, Speed: c.Speed, Tone: c.Tone})
+	s, err = s.With(scenario.Options{Calls: c.Calls, Rate: c.Rate, Duration: c.Duration, Speed: c.Speed, Tone: c.Tone, Seed: c.Seed})
 	if err != nil {
 		return load.Config{}, err
 	}
@@ -114,6 +120,17 @@ func (c runCmd) config(ctx context.Context) (load.Config, error) {
 		}
 		cfg.Answerer = &answerer
 		cfg.Sealed[bench.Answering] = answerer.Proto == bench.TLS && !c.PlainAnswer
+	}
+	if c.CallerListen != "" {
+		files := ends{Certificate: c.CallerCertificate, Key: c.CallerKey, PlainAnswer: c.PlainCaller}
+		home, err := files.listening("--caller-listen", c.CallerListen)
+		if err != nil {
+			return cfg, err
+		}
+		cfg.Home = &home
+	}
+	if c.Metrics != "" {
+		cfg.Gauges = gauges(c.Metrics)
 	}
 	if err := c.called(&cfg); err != nil {
 		return cfg, err

@@ -48,7 +48,7 @@ func TestRun(t *testing.T) {
 		{"udp", func(c *runCmd, a string) { c.Target, c.Answer = "sip:"+a+";transport=udp", "udp://"+a }, nil, "3 answered"},
 		{"nothing re-encrypts", func(*runCmd, string) {}, errNotAsPlanned, "with the bytes of the other leg"},
 		{"SRTP refused", func(c *runCmd, _ string) { c.PlainAnswer = true }, errNotAsPlanned, "488"},
-		{"unknown scenario", func(c *runCmd, _ string) { c.Scenario = "smok" }, scenario.ErrScenario, "there are cps"},
+		{"unknown scenario", func(c *runCmd, _ string) { c.Scenario = "smok" }, scenario.ErrScenario, "there are chaos"},
 		{"no scenario file", func(c *runCmd, _ string) { c.Scenario = "missing.yml" }, fs.ErrNotExist, "missing.yml"},
 		{"unknown scenario key", func(c *runCmd, _ string) { c.Scenario = writeScenario(t, shortScenario+"cals: 5\n") },
 			scenario.ErrScenario, `line 7: unknown field "cals"`},
@@ -56,7 +56,7 @@ func TestRun(t *testing.T) {
 		{"unreachable", func(c *runCmd, _ string) { c.Target = "sips:" + freePort(t) }, bench.ErrUnreachable, "refused"},
 		{"another CA", func(c *runCmd, _ string) { c.CA = other.ca }, bench.ErrCertificate, "not signed by the given CA"},
 		{"no such process", func(c *runCmd, _ string) { c.PID = 1 << 30 }, fs.ErrNotExist, "--pid"},
-		{"answerer without certificate", func(c *runCmd, _ string) { c.Key = "" }, bench.ErrIdentity, "--key"},
+		{"answerer without certificate", func(c *runCmd, _ string) { c.Key = "" }, bench.ErrIdentity, "give its certificate and key"},
 		{"bad answer address", func(c *runCmd, _ string) { c.Answer = "tls://0.0.0.0:5061" }, bench.ErrTarget, "--answer"},
 		{"bad target", func(c *runCmd, _ string) { c.Target = "127.0.0.1" }, bench.ErrTarget, "sips:"},
 	} {

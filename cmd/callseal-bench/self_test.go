@@ -63,6 +63,43 @@ func TestScenarioThroughCallseal(t *testing.T) {
 	}
 }
 
+// Random calls through a real callseal, one leg over TLS whose connections are
+// cut, the other over UDP that loses datagrams: every call ends clean at both
+// ends, and callseal is left with nothing.
+func TestChaosThroughCallseal(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds and runs the programs")
+	}
+	callseal, program := programs(t)
+	for _, legs := range [][2]string{{"tls", "udp"}, {"udp", "tls"}} {
+		t.Run(legs[0]+" to "+legs[1], func(t *testing.T) {
+			file := filepath.Join(t.TempDir(), "out.json")
+			out, err := exec.CommandContext(t.Context(), program, "self", "--callseal", callseal, "--caller", legs[0], "--answerer", legs[1],
+				"run", "chaos", "--speed=4", "--calls=120", "--rate=40", "--duration=12s", "--json", file).CombinedOutput()
+			if code := exitCode(err); code != 0 && code != 3 { // 3: a machine that is busy with other tests
+				t.Fatalf("%v\n%s", err, out)
+			}
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var record struct {
+				Faults, Notes []string
+				Calls         map[string]int
+			}
+			if err := json.Unmarshal(text, &record); err != nil {
+				t.Fatal(err)
+			}
+			if len(record.Faults) > 0 || record.Calls["answered"] < 20 || record.Calls["failed"] > 0 {
+				t.Errorf("%v, %q\n%s", record.Calls, record.Faults, out)
+			}
+			if notes := strings.Join(record.Notes, "\n"); !strings.Contains(notes, "go_goroutines was ") || !strings.Contains(notes, "SIP datagrams were dropped") {
+				t.Errorf("notes: %s", notes)
+			}
+		})
+	}
+}
+
 // The first SIGINT hangs up, and the report is written all the same.
 func TestInterruptedProgram(t *testing.T) {
 	if testing.Short() {

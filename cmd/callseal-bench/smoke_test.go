@@ -87,7 +87,7 @@ func TestSmoke(t *testing.T) {
 		{"another name", func(c *smokeCmd, _ string) { c.ServerName = "other.test" }, bench.ErrCertificate, "not made out for other.test"},
 		{"no CA file", func(c *smokeCmd, _ string) { c.CA = "missing.pem" }, os.ErrNotExist, "missing.pem"},
 		{"CA file without a certificate", func(c *smokeCmd, _ string) { c.CA = own.key }, errNoPEM, "--ca "},
-		{"answerer without certificate", func(c *smokeCmd, _ string) { c.Key = "" }, bench.ErrIdentity, "--key"},
+		{"answerer without certificate", func(c *smokeCmd, _ string) { c.Key = "" }, bench.ErrIdentity, "give its certificate and key"},
 		{"bad target", func(c *smokeCmd, _ string) { c.Target = "127.0.0.1:5061" }, bench.ErrTarget, "sips:"},
 		{"bad answer address", func(c *smokeCmd, _ string) { c.Answer = "tls://0.0.0.0:5061" }, bench.ErrTarget, "--answer"},
 		{"bad answer transport", func(c *smokeCmd, _ string) { c.Answer = "ws://127.0.0.1:5061" }, bench.ErrTarget, "--answer"},

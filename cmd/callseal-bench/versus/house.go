@@ -29,6 +29,7 @@ var (
 const (
 	serverName  = "server.bench"
 	carrierName = "carrier.bench"
+	dialerName  = "dialer.bench"
 )
 
 //go:embed config
@@ -41,8 +42,11 @@ type house struct {
 	Port          uint16 // where the server takes the dialer's calls
 	CarrierListen uint16 // where it would take a carrier's
 	Admin         uint16
+	Dialer        uint16 // where callers are found whose connection is gone
 	Carrier       uint16 // of the answerer
-	CA            string // PEM file; server.pem, server.key, carrier.pem and carrier.key stand beside it
+	PlainDialer   bool   // UDP and RTP
+	PlainCarrier  bool   // likewise
+	CA            string // PEM file; NAME.pem and NAME.key of server, dialer and carrier stand beside it
 	Suites        [2]string
 	Coalesce      string // media.coalesce; empty: callseal's default
 
@@ -66,16 +70,20 @@ func furnish(dir string, suites [2]string) (*house, error) {
 	if h.carrier, err = ca.Issue(carrierName, carrierAddr); err != nil {
 		return nil, err
 	}
+	dialer, err := ca.Issue(dialerName, dialerAddr)
+	if err != nil {
+		return nil, err
+	}
 	if err := os.WriteFile(h.CA, ca.PEM(), 0o600); err != nil {
 		return nil, err
 	}
-	if err := errors.Join(h.keep("server", server), h.keep("carrier", h.carrier)); err != nil {
+	if err := errors.Join(h.keep("server", server), h.keep("dialer", dialer), h.keep("carrier", h.carrier)); err != nil {
 		return nil, err
 	}
 	for _, p := range []struct {
 		port *uint16
 		addr netip.Addr
-	}{{&h.Port, serverAddr}, {&h.CarrierListen, serverAddr}, {&h.Admin, serverAddr}, {&h.Carrier, carrierAddr}} {
+	}{{&h.Port, serverAddr}, {&h.CarrierListen, serverAddr}, {&h.Admin, serverAddr}, {&h.Dialer, dialerAddr}, {&h.Carrier, carrierAddr}} {
 		if *p.port, err = freePort(p.addr); err != nil {
 			return nil, err
 		}
@@ -156,7 +164,7 @@ func (h *house) startCallseal(ctx context.Context, core int, program string) (*s
 	if err != nil {
 		return nil, err
 	}
-	return s, h.up(ctx, s)
+	return s, h.up(ctx, s, netip.AddrPortFrom(serverAddr, h.Admin))
 }
 
 // startKamailio runs Kamailio in its place.
@@ -173,12 +181,12 @@ func (h *house) startKamailio(ctx context.Context, core int, program string) (*s
 	if err != nil {
 		return nil, err
 	}
-	return s, h.up(ctx, s)
+	return s, h.up(ctx, s, netip.AddrPortFrom(serverAddr, h.Port))
 }
 
-// up waits for the server, and ends it when it does not come.
-func (h *house) up(ctx context.Context, s *server) error {
-	err := s.ready(ctx, h.target().Address())
+// up waits for the server at an address, and ends it when it does not come.
+func (h *house) up(ctx context.Context, s *server, at netip.AddrPort) error {
+	err := s.ready(ctx, at.String())
 	if err != nil {
 		s.stop()
 	}

@@ -17,6 +17,9 @@ import (
 // is started for it.
 type SelfCmd struct {
 	Callseal string   `default:"bin/callseal" placeholder:"FILE" help:"callseal's program; default: bin/callseal."`
+	Caller   string   `enum:"tls,udp" default:"tls" help:"How the callers' leg is carried: tls, with SRTP, or udp, in the clear."`
+	Answerer string   `enum:"tls,udp" default:"tls" help:"Likewise the answerer's leg."`
+	Log      string   `placeholder:"FILE" help:"Keep what callseal writes."`
 	Args     []string `arg:"" passthrough:"" help:"The subcommand with its flags, like: smoke --calls 100. Where the server and its files are is added."`
 }
 
@@ -33,6 +36,7 @@ func (c SelfCmd) Run(out io.Writer) error {
 	if err != nil {
 		return err
 	}
+	h.PlainDialer, h.PlainCarrier = c.Caller == "udp", c.Answerer == "udp"
 	program, err := absolute(c.Callseal)
 	if err != nil {
 		return err
@@ -41,7 +45,12 @@ func (c SelfCmd) Run(out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	defer s.stop()
+	defer func() {
+		s.stop()
+		if c.Log != "" {
+			_ = os.Rename(s.log.Name(), c.Log)
+		}
+	}()
 	self, err := os.Executable()
 	if err != nil {
 		return err
@@ -49,7 +58,7 @@ func (c SelfCmd) Run(out io.Writer) error {
 	// An interrupt reaches it from the terminal too; it ends its calls by itself.
 	args := append(c.Args, h.flags()...)
 	if c.Args[0] == "run" {
-		args = append(args, "--pid="+strconv.Itoa(s.cmd.Process.Pid))
+		args = append(args, h.runFlags(s.cmd.Process.Pid)...)
 	}
 	cmd := exec.Command(self, args...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, out, os.Stderr
@@ -72,9 +81,26 @@ func (s Status) ExitCode() int { return int(s) }
 
 // flags say where the server is, and who calls and answers.
 func (h *house) flags() []string {
-	return []string{
-		"--target=sips:" + h.target().Address(), "--ca=" + h.CA, "--server-name=" + serverName,
-		"--from=" + netip.AddrPortFrom(dialerAddr, 0).String(), "--answer=tls://" + netip.AddrPortFrom(carrierAddr, h.Carrier).String(),
-		"--certificate=" + filepath.Join(h.Dir, "carrier.pem"), "--key=" + filepath.Join(h.Dir, "carrier.key"),
+	target, answer := "sips:"+h.target().Address(), "tls://"
+	var plain []string
+	if h.PlainDialer {
+		target, plain = "sip:"+h.target().Address()+";transport=udp", append(plain, "--plain-caller")
 	}
+	if h.PlainCarrier {
+		answer, plain = "udp://", append(plain, "--plain-answer")
+	}
+	return append(plain,
+		"--target="+target, "--ca="+h.CA, "--server-name="+serverName,
+		"--from="+netip.AddrPortFrom(dialerAddr, 0).String(), "--answer="+answer+netip.AddrPortFrom(carrierAddr, h.Carrier).String(),
+		"--certificate="+filepath.Join(h.Dir, "carrier.pem"), "--key="+filepath.Join(h.Dir, "carrier.key"))
+}
+
+// runFlags are those that only `run` knows.
+func (h *house) runFlags(pid int) []string {
+	flags := []string{"--pid=" + strconv.Itoa(pid), "--metrics=http://" + netip.AddrPortFrom(serverAddr, h.Admin).String() + "/metrics"}
+	if h.PlainDialer {
+		return flags
+	}
+	return append(flags, "--caller-listen=tls://"+netip.AddrPortFrom(dialerAddr, h.Dialer).String(),
+		"--caller-certificate="+filepath.Join(h.Dir, "dialer.pem"), "--caller-key="+filepath.Join(h.Dir, "dialer.key"))
 }

@@ -42,11 +42,22 @@ func (r *run) watch() func() *bench.Record {
 	return func() *bench.Record {
 		cancel()
 		looking.Wait()
-		if len(w.samples) == 0 || time.Since(r.began)-w.samples[len(w.samples)-1].At > 100*time.Millisecond {
+		if w.behind() {
 			w.look()
 		}
 		return w.record()
 	}
+}
+
+// behind tells whether there is more to see than the last sample shows.
+func (w *watcher) behind() bool {
+	if len(w.samples) == 0 || time.Since(w.run.began)-w.samples[len(w.samples)-1].At > 100*time.Millisecond {
+		return true
+	}
+	t := w.run.tally
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.second.Started+t.second.Answered+t.second.Ended > 0
 }
 
 // watcher collects the samples. One goroutine at a time uses it.

@@ -78,13 +78,16 @@ func (w Way) parties(value, display string, withheld secrets) string {
 	return strings.Join(kept, ", ")
 }
 
+// separators are what people write between the digits of a number.
+var separators = strings.NewReplacer("-", "", ".", "", "(", "", ")", "")
+
 // partyURI writes a number at our host, or "" for a URI without one.
 func (w Way) partyURI(text string) string {
 	scheme, rest, _ := strings.Cut(text, ":")
 	switch scheme = strings.ToLower(scheme); scheme {
 	case "tel":
 		number, _, _ := strings.Cut(rest, ";")
-		number = strings.NewReplacer("-", "", ".", "", "(", "", ")", "").Replace(number) // RFC 3966 section 3: they say nothing
+		number = separators.Replace(number) // RFC 3966 section 3: they say nothing
 		if number == "" || strings.Trim(strings.ToLower(number), "+0123456789*#abcd") != "" {
 			return ""
 		}

@@ -45,24 +45,37 @@ func OfBody(name string) bool {
 	return strings.HasPrefix(name, "content-") || name == "mime-version"
 }
 
-// rows finds the rows of table by the lower-case name; those of a name with a
-// * at its end by the name without it.
+// rows finds the rows of table by name, as the table writes it and in lower
+// case; prefixes those of a name with a * at its end, by the lower-case name
+// without it. Of what callseal makes itself there are none.
 var rows, prefixes = func() (map[string][]*row, map[string][]*row) {
 	whole, begun := map[string][]*row{}, map[string][]*row{}
+	for _, name := range owned {
+		whole[name], whole[strings.ToLower(name)] = []*row{}, []*row{}
+	}
 	for i := range table {
-		name, isPrefix := strings.CutSuffix(strings.ToLower(table[i].name), "*")
-		if isPrefix {
-			begun[name] = append(begun[name], &table[i])
-		} else {
-			whole[name] = append(whole[name], &table[i])
+		name := table[i].name
+		lower := strings.ToLower(name)
+		if begin, isPrefix := strings.CutSuffix(lower, "*"); isPrefix {
+			begun[begin] = append(begun[begin], &table[i])
+			continue
+		}
+		whole[name] = append(whole[name], &table[i])
+		if lower != name {
+			whole[lower] = append(whole[lower], &table[i])
 		}
 	}
 	return whole, begun
 }()
 
-// rowsOf gives the rows of a header, in their order. name is in lower case.
+// rowsOf gives the rows of a header, in their order; nil where the table does
+// not know it.
 func rowsOf(name string) []*row {
-	if found := rows[name]; found != nil {
+	if found, ok := rows[name]; ok { // as names are written mostly
+		return found
+	}
+	name = strings.ToLower(name)
+	if found, ok := rows[name]; ok {
 		return found
 	}
 	for prefix, found := range prefixes {
@@ -75,7 +88,6 @@ func rowsOf(name string) []*row {
 
 // how tells whether a header of a message of this kind crosses, and how.
 func (w Way) how(k Kind, name string) (how, bool) {
-	name = strings.ToLower(name)
 	known := rowsOf(name)
 	if known == nil {
 		return passes, w.Rules.passes(name)

@@ -52,6 +52,9 @@ func (w Way) ToUser(theirs *sip.Request, called string) string {
 	return called
 }
 
+// unquotable takes out what would end or escape a quoted string.
+var unquotable = strings.NewReplacer(`"`, "", `\`, "")
+
 // display is the From display-name that the leg sees. Toward dialers and
 // phones it is the caller's own, since VICIdial keys the call by it. Toward
 // carriers that key must not leak: X-CIDNAME stands in its place, or nothing.
@@ -61,8 +64,8 @@ func (w Way) display(headers []sip.Header) string {
 		from, isFrom := h.(*sip.FromHeader)
 		switch {
 		case ours && strings.EqualFold(h.Name(), "x-cidname"):
-			// Quotes are put around it: what would end or escape them goes.
-			name := Clean(strings.NewReplacer(`"`, "", `\`, "").Replace(h.Value()))
+			// Quotes are put around it.
+			name := Clean(unquotable.Replace(h.Value()))
 			return strings.TrimSpace(withoutAddresses(uriText.ReplaceAllString(name, "")))
 		case !ours && isFrom:
 			return Clean(from.DisplayName)

@@ -65,6 +65,9 @@ func wishesIn(value string) []string {
 // hides tells whether a header is withheld. The token in Identity holds the
 // caller's number too.
 func (s secrets) hides(name string) bool {
+	if !(s.id || s.user || s.header || s.session || s.history) {
+		return false
+	}
 	switch strings.ToLower(name) {
 	case "p-asserted-identity", "remote-party-id", "identity":
 		return s.id || s.user

@@ -62,6 +62,10 @@ func (r *Rules) added() []sip.Header {
 }
 
 func matches(patterns []string, name string) bool {
+	if len(patterns) == 0 {
+		return false
+	}
+	name = strings.ToLower(name)
 	return slices.ContainsFunc(patterns, func(p string) bool {
 		if begin, ok := strings.CutSuffix(p, "*"); ok {
 			return strings.HasPrefix(name, begin)
@@ -114,7 +118,7 @@ func checkName(name string, pattern bool) (what, fix string) {
 }
 
 func checkNever(role transport.Role, name string) (what, fix string) {
-	for _, r := range rowsOf(strings.ToLower(name)) {
+	for _, r := range rowsOf(name) {
 		if r.toward(role) == never {
 			return "is never sent to a " + role.String(), strings.TrimSpace("remove it. " + r.why)
 		}

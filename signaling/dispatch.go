@@ -32,7 +32,9 @@ func (s *Server) Request(tx *transport.ServerTx) {
 		return
 	}
 	if tag := req.To().Params.GetOr("tag", ""); tag != "" {
-		if c := s.find(req.CallID().Value(), tag); c == nil || !c.Request(tx) {
+		if sub := s.subscription(req.CallID().Value(), tag); sub != nil {
+			sub.Request(tx)
+		} else if c := s.find(req.CallID().Value(), tag); c == nil || !c.Request(tx) {
 			s.refuse(tx, refusal{481, "Call/Transaction Does Not Exist", "no_dialog", nil})
 		}
 		return

@@ -3,6 +3,8 @@ package signaling
 import (
 	"context"
 	"crypto/rand"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/emiago/sipgo/sip"
@@ -27,6 +29,8 @@ var outside = []struct {
 	{sip.NOTIFY, transport.Carrier, (*Server).relay},  // messages waiting, of a number that a dialer has
 	{sip.NOTIFY, transport.Dialer, (*Server).toPhone}, // messages waiting, check-sync
 	{sip.NOTIFY, transport.Phone, (*Server).noDialog}, // of no subscription (RFC 6665 section 4.1.3)
+	{sip.SUBSCRIBE, 0, (*Server).subscribe},
+	{sip.REFER, 0, (*Server).noTransfer},
 	{sip.BYE, 0, (*Server).noDialog},
 	{sip.INFO, 0, (*Server).noDialog}, // RFC 6086 section 4.2.2
 	{sip.UPDATE, 0, (*Server).noDialog},
@@ -55,6 +59,11 @@ func (s *Server) noDialog(tx *transport.ServerTx) {
 	s.refuse(tx, refusal{481, "Call/Transaction Does Not Exist", "no_dialog", nil})
 }
 
+// noTransfer: a REFER makes no call by itself.
+func (s *Server) noTransfer(tx *transport.ServerTx) {
+	s.refuse(tx, refusal{403, "SBC takes transfers in calls only", "transfer", nil})
+}
+
 // toPhone is for a phone, which cannot be reached before it registers here. A
 // dialer hears 503 of what is our own fault, and no code that says something of
 // a number.
@@ -66,15 +75,71 @@ func (s *Server) toPhone(tx *transport.ServerTx) {
 	s.refuse(tx, refusal{code, "SBC reaches phones in calls only", "phone", nil})
 }
 
-// maxRelayed bounds the requests outside of calls that wait for their answer.
+// maxRelayed bounds the requests outside of calls that wait for their answer,
+// and the subscriptions.
 const maxRelayed = 1000
 
 // relay sends a request on to the trunk that calls of its sender go to.
 func (s *Server) relay(tx *transport.ServerTx) {
+	if from, to := s.wayOn(tx); to != nil {
+		s.endpoint.Send(context.Background(), s.relayed(tx, from, to))
+	}
+}
+
+// subscribe makes a subscription with the trunk that calls of its sender go to.
+func (s *Server) subscribe(tx *transport.ServerTx) {
+	from, to := s.wayOn(tx)
+	if to == nil {
+		return
+	}
+	forget := func(sub *call.Subscription) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		delete(s.relaying, call.InviteOf(tx.Request()))
+		for _, key := range sub.Keys() {
+			delete(s.subscriptions, key)
+		}
+	}
+	sub, err := call.NewSubscription(&s.house, tx, from, to, forget)
+	if err != nil {
+		s.mu.Lock()
+		delete(s.relaying, call.InviteOf(tx.Request()))
+		s.mu.Unlock()
+		s.refuse(tx, refusal{400, "SUBSCRIBE with a Contact that is no URI", "contact", nil})
+		return
+	}
+	s.mu.Lock()
+	for _, key := range sub.Keys() {
+		s.subscriptions[key] = sub
+	}
+	s.mu.Unlock()
+	sub.Ask()
+}
+
+// subscription finds one by the dialog identifiers that are our own, or nil.
+func (s *Server) subscription(callID, tag string) *call.Subscription {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.subscriptions[call.Key{CallID: callID, Tag: tag}]
+}
+
+// endSubscriptions stops their clocks.
+func (s *Server) endSubscriptions() {
+	s.mu.Lock()
+	left := slices.Collect(maps.Values(s.subscriptions))
+	s.mu.Unlock()
+	for _, sub := range left {
+		sub.End()
+	}
+}
+
+// wayOn says where a request outside of calls goes to, and who sends it. Where it
+// may not go on it is refused, and the trunk nil; else it is in relaying.
+func (s *Server) wayOn(tx *transport.ServerTx) (call.Party, *trunk.Trunk) {
 	from, ok := s.identify(tx.Flow())
 	if !ok {
 		s.stranger(tx)
-		return
+		return from, nil
 	}
 	to := s.cfg.Table.Next(from.Role)
 	if to == nil {
@@ -83,17 +148,17 @@ func (s *Server) relay(tx *transport.ServerTx) {
 			code = 503
 		}
 		s.refuse(tx, refusal{code, header.Phrase("SBC has no route for " + from.Name), "route", nil})
-		return
+		return from, nil
 	}
 	if call.Describes(tx.Request()) {
 		s.refuse(tx, refusal{415, "SBC passes SDP in offers only", "content_type", []sip.Header{sip.NewHeader("Accept", "*/*")}})
-		return
+		return from, nil
 	}
 	if r := s.admitRelay(tx.Request()); r != nil {
 		s.refuse(tx, *r)
-		return
+		return from, nil
 	}
-	s.endpoint.Send(context.Background(), s.relayed(tx, from, to))
+	return from, to
 }
 
 // admitRelay keeps the second copy of a request out, and bounds what waits.

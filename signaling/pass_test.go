@@ -214,9 +214,11 @@ func TestCodes(t *testing.T) {
 	}{
 		{"a method of no RFC", "TELEPORT", "", "", nil, "501 Not Implemented", "method", "Allow: " + call.Allow},
 		{"a method that is not taken", "REGISTER", "", "", nil, "405 Method Not Allowed", "method", "Allow: " + call.Allow},
-		{"subscriptions", "SUBSCRIBE", "Event: presence\n", "", nil, "405 Method Not Allowed", "method", "Allow: " + call.Allow},
+		{"a subscription without a route", "SUBSCRIBE", "Event: presence\n", "", noRoute, "503 SBC has no route for dialer1", "route", ""},
+		{"a subscription of a stranger", "SUBSCRIBE", "Event: presence\n", "", nobody, "403 SBC does not know this address", "source", ""},
+		{"a subscription from nowhere", "SUBSCRIBE", "Contact: <tel:1>\n", "", nil, "400 SUBSCRIBE with a Contact that is no URI", "contact", ""},
 		{"publication", "PUBLISH", "Event: presence\n", "", nil, "405 Method Not Allowed", "method", ""},
-		{"a transfer without call", "REFER", "Refer-To: <sip:x@y>\n", "", nil, "405 Method Not Allowed", "method", ""},
+		{"a transfer without call", "REFER", "Refer-To: <sip:x@y>\n", "", nil, "403 SBC takes transfers in calls only", "transfer", ""},
 		{"INFO without call", "INFO", "", "", nil, "481 Call/Transaction Does Not Exist", "no_dialog", ""},
 		{"UPDATE without call", "UPDATE", "", "", nil, "481 Call/Transaction Does Not Exist", "no_dialog", ""},
 		{"PRACK without call", "PRACK", "", "", nil, "481 Call/Transaction Does Not Exist", "no_dialog", ""},

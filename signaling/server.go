@@ -42,9 +42,11 @@ type Server struct {
 	// invites finds an INVITE that came twice, by different ways (RFC 3261
 	// section 8.2.2.2).
 	invites map[call.Invite]*call.Call
-	// relaying are the requests outside of calls that wait for their answer.
-	relaying map[call.Invite]bool
-	idle     chan struct{} // closed and replaced when the last call is gone
+	// relaying are the requests outside of calls that wait for their answer, and
+	// those that began a subscription.
+	relaying      map[call.Invite]bool
+	subscriptions map[call.Key]*call.Subscription
+	idle          chan struct{} // closed and replaced when the last call is gone
 }
 
 // New binds the listeners. The error names the listener that could not be
@@ -54,15 +56,16 @@ func New(cfg Config, relay call.Relay, log *slog.Logger, metrics *Metrics) (*Ser
 		metrics = &Metrics{}
 	}
 	s := &Server{
-		cfg:       cfg,
-		limits:    cfg.Limits.withDefaults(),
-		listeners: make(map[string]*Listener),
-		log:       log,
-		metrics:   metrics,
-		calls:     make(map[call.Key]*call.Call),
-		invites:   make(map[call.Invite]*call.Call),
-		relaying:  make(map[call.Invite]bool),
-		idle:      make(chan struct{}),
+		cfg:           cfg,
+		limits:        cfg.Limits.withDefaults(),
+		listeners:     make(map[string]*Listener),
+		log:           log,
+		metrics:       metrics,
+		calls:         make(map[call.Key]*call.Call),
+		invites:       make(map[call.Invite]*call.Call),
+		relaying:      make(map[call.Invite]bool),
+		subscriptions: make(map[call.Key]*call.Subscription),
+		idle:          make(chan struct{}),
 	}
 	s.setups.perSecond, s.strangers.perSecond = float64(s.limits.Setups), strangersPerSecond
 	tc := transport.Config{
@@ -105,6 +108,7 @@ func (s *Server) mediaAddress(v6 bool) (bind, advertise netip.Addr) {
 // Run serves until ctx ends, then hangs up the calls that are left and
 // returns.
 func (s *Server) Run(ctx context.Context) error {
+	defer s.endSubscriptions()
 	serving, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	failed := make(chan error, 1)

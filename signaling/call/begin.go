@@ -162,7 +162,7 @@ func (c *Call) buildInvite() (*sip.Request, error) {
 }
 
 // Allow lists the methods that callseal takes (RFC 3261 section 20.5).
-const Allow = "INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO, MESSAGE, NOTIFY, REFER"
+const Allow = "INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO, MESSAGE, NOTIFY, REFER, SUBSCRIBE"
 
 // Supported lists the extensions that callseal knows (RFC 3261 section 20.37).
 const Supported = "100rel, timer, replaces, norefersub"

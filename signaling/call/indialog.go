@@ -40,6 +40,8 @@ func (c *Call) inDialog(tx *transport.ServerTx) {
 		c.pass(s, tx)
 	case sip.REFER:
 		c.referred(s, tx)
+	case sip.SUBSCRIBE: // RFC 6665 section 4.5.2: a dialog of its own
+		c.turnDown(tx, 403, "SBC takes subscriptions outside of calls", "method")
 	default:
 		c.turnDown(tx, 405, "Method Not Allowed", "method", sip.NewHeader("Allow", Allow))
 	}

@@ -101,7 +101,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 	reg.MustRegister(m.oneWayAudio, m.silentLegs, m.answerClip, m.mos, m.loss, m.jitter, m.trip)
 	m.relayed = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "callseal_requests_relayed_total",
-		Help: "INFO, MESSAGE, NOTIFY and OPTIONS sent on to another remote, by the roles of both, and class of the code that the first one got.",
+		Help: "Requests other than those of call control sent on to another remote, by the roles of both, and class of the code that the first one got.",
 	}, append(legs, "method", "class"))
 	m.redirections = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "callseal_redirections_total",

@@ -77,7 +77,7 @@ func (c *Call) learn(res *sip.Response) {
 			continue
 		}
 		t := target{uri: contact.Address, q: quality(contact.Params.GetOr("q", ""))}
-		if t.place, ok = c.house.Table.Redirect(by.Trunk, t.uri); !ok || !c.sameFamily(t.place.Trunk) {
+		if t.place, ok = c.house.Table.Redirect(by.Trunk, t.uri); !ok || !c.sameMedia(t.place.Trunk) {
 			c.house.Metrics.redirected(by, "elsewhere")
 			c.house.Log.Warn("redirection to a place that is not configured", "call", c.id, "leg", by.Name, "host", header.Clean(t.uri.Host),
 				"advice", "add the host to sources of "+by.Name+", or as another trunk of its kind")
@@ -104,14 +104,13 @@ func quality(text string) float64 {
 	return q
 }
 
-// sameFamily tells whether a trunk is reached by the IP version that the media
-// of leg B is bound to.
-func (c *Call) sameFamily(t *trunk.Trunk) bool {
-	v6 := func(t *trunk.Trunk) bool {
-		addr, _ := netip.ParseAddr(t.Target.Host)
-		return addr.Is6() && !addr.Is4In6()
-	}
-	return v6(t) == v6(c.b.party.Trunk)
+// sameMedia tells whether a trunk's audio belongs to the address that leg B is
+// bound to already.
+func (c *Call) sameMedia(t *trunk.Trunk) bool {
+	there := TrunkParty(t)
+	bind, show := c.mediaAddress(there, there.speaks6())
+	hereBind, hereShow := c.mediaAddress(c.b.party, c.b.party.speaks6())
+	return bind == hereBind && show == hereShow
 }
 
 // elsewhere sends B's INVITE to the next place. It tells whether there was one.

@@ -162,7 +162,8 @@ var table = []row{
 	{"Event", passes, Message, anybody, yes, yes, yes, "RFC 6665."},
 	{"Subscription-State", passes, Message, anybody, yes, yes, yes, "RFC 6665."},
 	{"Allow-Events", passes, Message | Reply, anybody, yes, yes, yes, "RFC 6665."},
-	{"Expires", passes, Message, anybody, yes, yes, yes, "RFC 3428: until when a MESSAGE is of use."},
+	{"Expires", passes, Message | Reply, anybody, yes, yes, yes, "Of a subscription, or of the use of a MESSAGE."},
+	{"Min-Expires", passes, Reply, anybody, yes, yes, yes, "RFC 6665."},
 	// Headers without a standard.
 	{"X-CIDNAME", passes, Setup, phones | dialers, yes, never, no, "Becomes the name in From toward carriers, in the place of VICIdial's caller code."},
 	{"X-SBC-Carrier", passes, every, anybody, never, never, never, "An instruction to callseal."},

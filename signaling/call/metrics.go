@@ -30,6 +30,9 @@ type Metrics struct {
 	answerClip   *prometheus.HistogramVec
 	mos, loss    *prometheus.HistogramVec
 	jitter, trip *prometheus.HistogramVec
+	gap          *prometheus.HistogramVec
+	packets      *prometheus.CounterVec
+	octets, late *prometheus.CounterVec
 }
 
 // NewMetrics registers the metrics of calls.
@@ -98,7 +101,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		}, []string{"role", "name", "direction"}),
 	}
 	m.quality()
-	reg.MustRegister(m.oneWayAudio, m.silentLegs, m.answerClip, m.mos, m.loss, m.jitter, m.trip)
+	reg.MustRegister(m.oneWayAudio, m.silentLegs, m.answerClip, m.mos, m.loss, m.jitter, m.trip, m.gap, m.packets, m.octets, m.late)
 	m.relayed = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "callseal_requests_relayed_total",
 		Help: "Requests other than those of call control sent on to another remote, by the roles of both, and class of the code that the first one got.",
@@ -117,8 +120,16 @@ func (m *Metrics) quality() {
 	histogram := func(name, help string, labels []string, buckets ...float64) *prometheus.HistogramVec {
 		return prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "callseal_audio_" + name, Help: help, Buckets: buckets}, labels)
 	}
+	counter := func(name, help string, labels []string) *prometheus.CounterVec {
+		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: "callseal_audio_" + name, Help: help}, labels)
+	}
 	leg := []string{"role", "name"}
 	way := append(leg[:2:2], "direction")
+	m.packets = counter("packets_total", "RTP packets of ended calls that came from the trunk and were accepted (received), and that were sent to it (sent).", way)
+	m.octets = counter("bytes_total", "UDP payload of RTP and RTCP of ended calls from the trunk (received) and to it (sent), in bytes.", way)
+	m.late = counter("late_packets_total", "RTP packets of ended calls that came from the trunk behind a newer one.", leg)
+	m.gap = histogram("longest_gap_seconds", "Longest time in each call for which no packet came from the trunk that should have, in seconds.", leg,
+		.025, .05, .1, .2, .3, .5, 1, 2, 5, 10)
 	m.mos = histogram("mos", "Mean opinion score (ITU-T G.107) of each call: of what came from the trunk (received), and by its reports of what was sent to it (sent).",
 		way, 1.5, 2, 2.5, 3, 3.25, 3.5, 3.75, 4, 4.2, 4.3, 4.4)
 	m.loss = histogram("loss_ratio", "Share of RTP packets lost in each call: of those from the trunk (received), and by its reports of those sent to it (sent).", way, .001, .002, .005, .01, .02, .05, .1, .2, .5)
@@ -129,17 +140,26 @@ func (m *Metrics) quality() {
 
 // heard notes how the audio of a leg went.
 func (m *Metrics) heard(p Party, st media.SideStats) {
+	role, name := p.Role.String(), p.Name
+	m.packets.WithLabelValues(role, name, "received").Add(float64(st.Received))
+	m.packets.WithLabelValues(role, name, "sent").Add(float64(st.Sent))
+	m.octets.WithLabelValues(role, name, "received").Add(float64(st.ReceivedBytes))
+	m.octets.WithLabelValues(role, name, "sent").Add(float64(st.SentBytes))
+	m.late.WithLabelValues(role, name).Add(float64(st.Heard.Late))
+	if st.Received > 0 {
+		m.gap.WithLabelValues(role, name).Observe(st.Heard.LongestGap.Seconds())
+	}
 	for direction, q := range map[string]media.Quality{"received": st.Heard, "sent": st.Reported} {
 		if q.MOS == 0 { // too little to tell
 			continue
 		}
-		labels := []string{p.Role.String(), p.Name, direction}
+		labels := []string{role, name, direction}
 		m.mos.WithLabelValues(labels...).Observe(q.MOS)
 		m.loss.WithLabelValues(labels...).Observe(q.Loss())
 		m.jitter.WithLabelValues(labels...).Observe(q.Jitter.Seconds())
 	}
 	if st.RoundTrip > 0 {
-		m.trip.WithLabelValues(p.Role.String(), p.Name).Observe(st.RoundTrip.Seconds())
+		m.trip.WithLabelValues(role, name).Observe(st.RoundTrip.Seconds())
 	}
 }
 

@@ -41,12 +41,13 @@ func TestAudioMetrics(t *testing.T) {
 	m := NewMetrics(reg)
 	dialer, carrier := Party{Role: transport.Dialer, Name: "dialer1"}, Party{Role: transport.Carrier, Name: "telco"}
 	m.clip(dialer, carrier, 30*time.Millisecond)
-	m.heard(dialer, media.SideStats{RoundTrip: 3 * time.Millisecond, Heard: media.Quality{Expected: 100, Lost: 10, Jitter: time.Millisecond, MOS: 3}})
+	m.heard(dialer, media.SideStats{Received: 90, RoundTrip: 3 * time.Millisecond, Heard: media.Quality{Expected: 100, Lost: 10, Jitter: time.Millisecond, MOS: 3}})
 	m.heard(carrier, media.SideStats{Reported: media.Quality{Expected: 100, MOS: 4.4}})
 	m.oneWay(carrier, media.OneWayKey)
 	m.silent(dialer)
 	for name, want := range map[string]int{
 		"callseal_answer_clip_seconds": 2, "callseal_audio_mos": 2, "callseal_audio_loss_ratio": 2, "callseal_audio_jitter_seconds": 2,
+		"callseal_audio_packets_total": 4, "callseal_audio_bytes_total": 4, "callseal_audio_late_packets_total": 2, "callseal_audio_longest_gap_seconds": 1,
 		"callseal_audio_round_trip_seconds": 1, "callseal_one_way_audio_total": 1, "callseal_silent_legs_total": 1,
 	} {
 		if got, err := testutil.GatherAndCount(reg, name); err != nil || got != want {

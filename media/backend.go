@@ -21,7 +21,7 @@ type backend interface {
 	attach(s socket, token uint64) error
 	// wait blocks until a socket has packets or wake is called, and appends the tokens of those that have.
 	wait(tokens []uint64) ([]uint64, error)
-	// nap sleeps for d or until wake is called, whatever the sockets have.
+	// nap sleeps for d or until wake is called, whatever the sockets have. It may return at any time.
 	nap(d time.Duration)
 	// receive reads one packet. n is its full length even where that exceeds the buffer.
 	receive(s socket, buf []byte) (n int, from netip.AddrPort, err error)

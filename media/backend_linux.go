@@ -2,8 +2,6 @@ package media
 
 import (
 	"encoding/binary"
-	"errors"
-	"fmt"
 	"net/netip"
 	"time"
 	"unsafe"
@@ -190,15 +188,4 @@ func swapped(port uint16) uint16 {
 	var b [2]byte
 	binary.BigEndian.PutUint16(b[:], port)
 	return binary.NativeEndian.Uint16(b[:])
-}
-
-// describe names the call and turns the errors that a caller acts upon into ours.
-func describe(call string, err error) error {
-	switch {
-	case errors.Is(err, unix.EMFILE), errors.Is(err, unix.ENFILE):
-		return ErrNoDescriptors
-	case errors.Is(err, unix.EADDRINUSE):
-		return errPortTaken
-	}
-	return fmt.Errorf("media: %s: %w", call, err)
 }

@@ -2,5 +2,5 @@
 
 package media
 
-// newBackend has no implementation here yet.
-func newBackend(int) (backend, error) { return nil, ErrUnsupported }
+// newBackend returns the backend for systems that have none of their own. It sets no DSCP.
+func newBackend(int) (backend, error) { return newPortable() }

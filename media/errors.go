@@ -18,6 +18,4 @@ var (
 	ErrKeyReuse = errors.New("media: key for sending equals a key for receiving")
 	// ErrRange: a port range without a single even and odd pair, or one that is no range.
 	ErrRange = errors.New("media: bad port range")
-	// ErrUnsupported: there is no socket backend for this operating system.
-	ErrUnsupported = errors.New("media: no socket backend for this system")
 )

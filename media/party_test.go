@@ -82,6 +82,9 @@ func freeRange(t testing.TB, n int) PortRange {
 	return PortRange{}
 }
 
+// chosenBackend is the one of relays that startRelay starts; nil: the system's own.
+var chosenBackend func(int) (backend, error)
+
 // startRelay runs a relay until the test ends.
 func startRelay(t testing.TB, c Config) *Relay {
 	t.Helper()
@@ -94,6 +97,7 @@ func startRelay(t testing.TB, c Config) *Relay {
 	if c.Workers == 0 {
 		c.Workers = 1
 	}
+	c.backend = chosenBackend
 	r, err := New(c)
 	if err != nil {
 		t.Fatal(err)

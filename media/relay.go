@@ -37,6 +37,8 @@ type Config struct {
 	Metrics *Metrics         // nil: none
 	Clock   func() time.Time // nil: time.Now
 	Random  io.Reader        // for SSRCs and first sequence numbers; nil: crypto/rand
+
+	backend func(dscp int) (backend, error) // for tests; nil: newBackend
 }
 
 // Relay owns the workers and the ports. Its methods may be called from any goroutine.
@@ -68,6 +70,9 @@ func New(c Config) (*Relay, error) {
 	}
 	if c.Random == nil {
 		c.Random = crand.Reader
+	}
+	if c.backend == nil {
+		c.backend = newBackend
 	}
 	r := &Relay{config: c, ports: newPorts(c.Ports, c.Rest, c.Clock), start: c.Clock(), ready: make(chan struct{})}
 	if c.Metrics != nil {
@@ -132,7 +137,7 @@ func addProcessors(n int) {
 func (r *Relay) makeWorkers() ([]*worker, error) {
 	var workers []*worker
 	for range r.config.Workers {
-		os, err := newBackend(r.config.DSCP)
+		os, err := r.config.backend(r.config.DSCP)
 		if err != nil {
 			for _, w := range workers {
 				w.os.close()

@@ -94,6 +94,8 @@ func (c *Call) premature(s side, d *dialog.Dialog, req *sip.Request) (code int, 
 	switch {
 	case c.machine.state != calling && c.negotiation.isLate(): // A has our offer, and its ACK will answer it
 		return 491, "Request Pending"
+	case c.machine.held && s == sideA && req.IsInvite():
+		return 500, "The INVITE has no answer yet"
 	case c.machine.state != calling:
 		return 0, ""
 	case s == sideB && d != c.b.dialogs[c.fork]:

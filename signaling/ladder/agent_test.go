@@ -281,3 +281,13 @@ func (t *talk) dialogBy(tag string) *dialog {
 	}
 	return t.last
 }
+
+// dialogWith finds a dialog by both of its tags, or gives nil.
+func (t *talk) dialogWith(local, remote string) *dialog {
+	for _, d := range t.dialogs {
+		if d.local == local && d.remote == remote {
+			return d
+		}
+	}
+	return nil
+}

@@ -104,7 +104,7 @@ func (a *agent) answered(r *received, t *talk) (faults []string) {
 	tag := r.toTag()
 	d := t.dialogs[tag]
 	if to.toTag() != "" {
-		d = t.dialogBy(to.toTag())
+		d = t.dialogWith(to.fromTag(), to.toTag())
 	}
 	if d == nil && method == "INVITE" {
 		seq, _ := to.cseq()

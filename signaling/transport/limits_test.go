@@ -126,7 +126,7 @@ func TestCaps(t *testing.T) {
 func TestSlowPeer(t *testing.T) {
 	big := strings.Repeat("x", 4<<10)
 	b := start(t, Config{
-		Limits:    Limits{Write: 300 * time.Millisecond, WriteQueue: 256 << 10},
+		Limits:    Limits{Write: 3 * time.Second, WriteQueue: 256 << 10},
 		Listeners: []Listener{at(TCP, Dialer, "tcp", nil)},
 		Handler: &recorder{request: func(tx *ServerTx) {
 			_ = tx.Respond(sip.NewResponseFromRequest(tx.Request(), 200, "OK", []byte(big)))
@@ -150,7 +150,7 @@ func TestSlowPeer(t *testing.T) {
 	}
 	flood.Wait()
 	t.Logf("slowest answer to the quick peer: %s", worst)
-	if worst > 250*time.Millisecond {
+	if worst > 2*time.Second { // a loaded machine is slow too, but not as slow as a write that has to time out
 		t.Errorf("the slow peer held the quick one up for %s", worst)
 	}
 	eventually(t, "the slow peer's connection is closed", func() bool {

@@ -51,6 +51,14 @@ func ParseSuite(name string) (Suite, bool) {
 	return 0, false
 }
 
+// SuiteNames are those of all suites, the strongest first.
+func SuiteNames() (names []string) {
+	for _, row := range suites {
+		names = append(names, row.name)
+	}
+	return names
+}
+
 // key is a master key and salt. It prints REDACTED.
 type key []byte
 

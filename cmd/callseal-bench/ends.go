@@ -12,6 +12,9 @@ import (
 	"callseal/bench"
 )
 
+// errSuite is a name that is no SRTP suite's.
+var errSuite = errors.New("unknown suite")
+
 // errNoPEM is a file that holds none of what it should.
 var errNoPEM = errors.New("there is no certificate in PEM in it")
 
@@ -26,13 +29,20 @@ type ends struct {
 	Number      string         `default:"1555" placeholder:"DIGITS" help:"What the dialled numbers begin with. Without an answerer: the number."`
 	PlainCaller bool           `help:"The caller speaks plain RTP."`
 	PlainAnswer bool           `help:"The answerer speaks plain RTP."`
+
+	Suites       []string `placeholder:"NAME" help:"SRTP suites that the caller offers, the preferred one first; default: AES_CM_128_HMAC_SHA1_80."`
+	AnswerSuites []string `placeholder:"NAME" help:"SRTP suites that the answerer takes, likewise."`
 }
 
 func (e ends) target() (bench.Target, error) { return bench.ParseTarget(e.Target) }
 
 // caller is the callers' side, without what the run adds.
 func (e ends) caller(target bench.Target) (bench.Config, error) {
-	cfg := bench.Config{Proto: target.Proto, Local: e.From, ServerName: e.ServerName, Suites: suites(e.PlainCaller)}
+	cfg := bench.Config{Proto: target.Proto, Local: e.From, ServerName: e.ServerName}
+	var err error
+	if cfg.Suites, err = suites("--suites", e.PlainCaller, e.Suites); err != nil {
+		return cfg, err
+	}
 	if e.CA == "" {
 		return cfg, nil
 	}
@@ -58,7 +68,10 @@ func (e ends) listening(flag, url string) (bench.Config, error) {
 	if err != nil {
 		return bench.Config{}, err
 	}
-	cfg := bench.Config{User: "answer", Proto: proto, Local: addr, Suites: suites(e.PlainAnswer)}
+	cfg := bench.Config{User: "answer", Proto: proto, Local: addr}
+	if cfg.Suites, err = suites("--answer-suites", e.PlainAnswer, e.AnswerSuites); err != nil {
+		return cfg, err
+	}
 	if proto != bench.TLS {
 		return cfg, nil
 	}
@@ -73,11 +86,23 @@ func (e ends) listening(flag, url string) (bench.Config, error) {
 	return cfg, nil
 }
 
-func suites(plain bool) []bench.Suite {
+// suites are those of the names that a flag gives, or the one that every endpoint
+// has.
+func suites(flag string, plain bool, names []string) (all []bench.Suite, err error) {
 	if plain {
-		return nil
+		return nil, nil
 	}
-	return []bench.Suite{bench.DefaultSuite}
+	for _, name := range names {
+		suite, ok := bench.ParseSuite(name)
+		if !ok {
+			return nil, fmt.Errorf("%s: %w: %q; known are %s", flag, errSuite, name, strings.Join(bench.SuiteNames(), ", "))
+		}
+		all = append(all, suite)
+	}
+	if len(all) == 0 {
+		all = []bench.Suite{bench.DefaultSuite}
+	}
+	return all, nil
 }
 
 // listenAddress reads tls://ADDR:PORT.

@@ -122,7 +122,7 @@ func (c runCmd) config(ctx context.Context) (load.Config, error) {
 		cfg.Sealed[bench.Answering] = answerer.Proto == bench.TLS && !c.PlainAnswer
 	}
 	if c.CallerListen != "" {
-		files := ends{Certificate: c.CallerCertificate, Key: c.CallerKey, PlainAnswer: c.PlainCaller}
+		files := ends{Certificate: c.CallerCertificate, Key: c.CallerKey, PlainAnswer: c.PlainCaller, AnswerSuites: c.Suites}
 		home, err := files.listening("--caller-listen", c.CallerListen)
 		if err != nil {
 			return cfg, err
@@ -157,7 +157,10 @@ func (c runCmd) called(cfg *load.Config) error {
 		return fmt.Errorf("--answerers: %w: at least one", bench.ErrTarget)
 	}
 	answerer := cfg.Caller
-	answerer.Suites = suites(c.PlainAnswer)
+	var err error
+	if answerer.Suites, err = suites("--answer-suites", c.PlainAnswer, c.AnswerSuites); err != nil {
+		return err
+	}
 	if c.AnswerFrom.IsValid() {
 		answerer.Local = netip.AddrPortFrom(c.AnswerFrom.Addr(), 0)
 	}

@@ -48,6 +48,11 @@ func TestRun(t *testing.T) {
 		{"udp", func(c *runCmd, a string) { c.Target, c.Answer = "sip:"+a+";transport=udp", "udp://"+a }, nil, "3 answered"},
 		{"nothing re-encrypts", func(*runCmd, string) {}, errNotAsPlanned, "with the bytes of the other leg"},
 		{"SRTP refused", func(c *runCmd, _ string) { c.PlainAnswer = true }, errNotAsPlanned, "488"},
+		{"another suite", func(c *runCmd, _ string) {
+			c.Suites, c.AnswerSuites = bench.SuiteNames(), []string{"AES_256_CM_HMAC_SHA1_80"}
+		}, errNotAsPlanned, "with the bytes of the other leg"},
+		{"no suite in common", func(c *runCmd, _ string) { c.Suites = []string{"AEAD_AES_128_GCM"} }, errNotAsPlanned, "488"},
+		{"unknown suite", func(c *runCmd, _ string) { c.Suites = []string{"AES_CM"} }, errSuite, "known are AEAD_AES_256_GCM, "},
 		{"unknown scenario", func(c *runCmd, _ string) { c.Scenario = "smok" }, scenario.ErrScenario, "there are chaos"},
 		{"no scenario file", func(c *runCmd, _ string) { c.Scenario = "missing.yml" }, fs.ErrNotExist, "missing.yml"},
 		{"unknown scenario key", func(c *runCmd, _ string) { c.Scenario = writeScenario(t, shortScenario+"cals: 5\n") },

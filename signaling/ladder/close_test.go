@@ -25,7 +25,21 @@ func (p *player) finish() error {
 			return fmt.Errorf("%s: %w", name, err)
 		}
 	}
-	return p.wait(rest)
+	if err := p.wait(rest); err != nil {
+		return err
+	}
+	return p.empty()
+}
+
+// empty looks into the server's tables when every clock of a transaction has run out.
+func (p *player) empty() error {
+	if n := p.count("callseal_sip_transactions"); n != 0 {
+		return fmt.Errorf("%v transactions are kept", n)
+	}
+	if n := p.count("callseal_calls_active"); n != 0 {
+		return fmt.Errorf("%v calls are counted as active", n)
+	}
+	return nil
 }
 
 // settled tells what an agent still waits for, or got too often.

@@ -16,8 +16,10 @@ func (a *agent) take(r *received, s *step) (faults []string) {
 			faults = append(faults, fmt.Sprintf(format, args...))
 		}
 	}
-	a.got = append(a.got, r)
 	known, came := a.known[r.again()]
+	if !known || r.code() != 0 {
+		a.got = append(a.got, r)
+	}
 	a.known[r.again()] = known || !s.is("ignored")
 	if r.method() != "ACK" && (r.code() == 0 || r.code() >= 200) {
 		fault(came == s.is("again"), "repeated: %v", came)

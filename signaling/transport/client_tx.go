@@ -170,6 +170,7 @@ func (t *ClientTx) start(f *Flow, fresh bool, err error) {
 	t.lane.tables.Lock()
 	t.lane.clients[t.key] = t
 	t.lane.tables.Unlock()
+	t.endpoint.metrics.ours.Inc()
 	if err := m.Init(); err != nil {
 		failure := &Failure{Trunk: t.trunk(), Stage: StageWrite, Cause: classify(err), Err: err}
 		if errors.Is(err, ErrFlow) && f.conn != nil {
@@ -316,6 +317,7 @@ func (t *ClientTx) forget(m *sip.ClientTx, f *Flow) {
 	t.lane.tables.Lock()
 	if t.lane.clients[m.Key()] == t {
 		delete(t.lane.clients, m.Key())
+		t.endpoint.metrics.ours.Dec()
 	}
 	t.lane.tables.Unlock()
 	if f.conn != nil {

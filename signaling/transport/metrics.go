@@ -15,6 +15,7 @@ type Metrics struct {
 	large       prometheus.Counter
 	panics      prometheus.Counter
 	connections *prometheus.GaugeVec
+	asked, ours prometheus.Gauge // transactions: of requests that came, and of our own
 	turnedAway  *prometheus.CounterVec
 	closed      *prometheus.CounterVec
 	handshakes  *prometheus.CounterVec
@@ -44,11 +45,14 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		tlsFailures: counter("callseal_tls_failures_total", "TLS handshakes failed, either direction; trunk is empty where the remote connected.", "role", "trunk", "stage", "cause"),
 		trunkErrors: counter("callseal_trunk_failures_total", "Requests and connections to trunks that failed, by stage and cause.", "role", "trunk", "stage", "cause"),
 	}
+	transactions := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "callseal_sip_transactions",
+		Help: "SIP transactions that are kept: of requests received (server) and sent (client)."}, []string{"side"})
+	m.asked, m.ours = transactions.WithLabelValues("server"), transactions.WithLabelValues("client")
 	for c := range refusals {
 		m.refused.WithLabelValues(c.String())
 	}
 	if reg != nil {
-		reg.MustRegister(m.messages, m.keepAlives, m.refused, m.large, m.panics, m.connections, m.turnedAway, m.closed, m.handshakes,
+		reg.MustRegister(transactions, m.messages, m.keepAlives, m.refused, m.large, m.panics, m.connections, m.turnedAway, m.closed, m.handshakes,
 			m.tlsFailures, m.trunkErrors)
 	}
 	return m

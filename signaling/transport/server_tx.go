@@ -150,6 +150,7 @@ func (l *lane) begin(key string, req *sip.Request, f *Flow, to netip.AddrPort) {
 	l.tables.Lock()
 	l.servers[key] = t
 	l.tables.Unlock()
+	l.endpoint.metrics.asked.Inc()
 	if err := t.machine.Init(); err != nil {
 		t.machine.Terminate()
 		return
@@ -201,6 +202,7 @@ func (l *lane) forgetServer(t *ServerTx) {
 	l.tables.Lock()
 	if l.servers[t.key] == t {
 		delete(l.servers, t.key)
+		l.endpoint.metrics.asked.Dec()
 	}
 	l.tables.Unlock()
 	if t.flow.conn != nil {

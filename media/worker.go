@@ -235,8 +235,10 @@ func (w *worker) drop(s *state) {
 func (w *worker) configure(s *state, side Side, r Remote, random [32]byte) error {
 	leg := &s.legs[side]
 	w.tally.leg(leg, -1)
-	err := leg.apply(r, &s.legs[1-side], random, w.clock())
+	now := w.clock()
+	err := leg.apply(r, &s.legs[1-side], random, now)
 	w.tally.leg(leg, +1)
+	s.look(now, w.silence) // a hold begins or ends
 	return err
 }
 

@@ -200,3 +200,40 @@ func TestMediaAddressOfATrunk(t *testing.T) {
 	}
 	f.hangUp(t, 1, ok)
 }
+
+// reoffer is a re-INVITE of the carrier with its audio in a direction; the dialer answers in its own.
+func (f *fixture) reoffer(invite message, seq int, theirs, ours string) {
+	head := "%s sip:x@" + f.Addr("carriers").String() + " SIP/2.0\nVia: SIP/2.0/UDP " + f.carrier.addr().String() + ";branch=z9hG4bKhold%d%s;rport\nMax-Forwards: 70\nFrom: " +
+		invite.header("To") + ";tag=carriertag\nTo: " + invite.header("From") + "\nCall-ID: " + invite.header("Call-ID") + "\nCSeq: %d %s\n"
+	body := strings.ReplaceAll(answerSDP, "o=carrier-user 2 1", fmt.Sprintf("o=carrier-user 2 %d", seq+1)) + "a=" + theirs + "\n"
+	f.carrier.send(fmt.Sprintf(head, "INVITE", seq, "", seq, "INVITE") + fmt.Sprintf("Contact: <sip:b@%s>\nContent-Type: application/sdp\n\n", f.carrier.addr()) + body)
+	again := f.dialer.want("INVITE ")
+	f.dialer.answer(again, "200 OK", "", "Content-Type: application/sdp\n", strings.ReplaceAll(offer, "user 1 1", fmt.Sprintf("user 1 %d", seq+1))+"a="+ours+"\n")
+	f.dialer.want("ACK ")
+	f.carrier.want("SIP/2.0 200")
+	f.carrier.send(fmt.Sprintf(head, "ACK", seq, "ack", seq, "ACK") + "\n")
+}
+
+// TestSilenceOnHold: a call on hold may be silent for as long as it likes; who sends nothing when the hold ends is named
+// within 3 s.
+func TestSilenceOnHold(t *testing.T) {
+	clock := &mediaClock{}
+	f := newFixtureOn(t, media.Config{Ports: media.PortRange{Min: 42000, Max: 42399}, Workers: 1, Silence: 30 * time.Second, Clock: clock.now}, nil)
+	ok, invite := f.answered(1)
+	f.dialer.send(f.inDialog("OPTIONS", 103, 1, ok)) // once this has crossed, the ACK has come
+	f.carrier.answer(f.carrier.want("OPTIONS "), "200 OK", "", "", "")
+	f.dialer.want("SIP/2.0 200")
+	f.reoffer(invite, 1, "sendonly", "recvonly")
+	clock.advance(time.Hour)
+	f.reoffer(invite, 2, "sendrecv", "sendrecv")
+	clock.advance(3 * time.Second)
+	f.wantLog(t, "leg=dialer1 cause=nothing_after_hold")
+	f.wantLog(t, "leg=telco cause=nothing_after_hold")
+	if strings.Contains(f.logs.String(), "no audio from") {
+		t.Error("ended for silence")
+	}
+	f.dialer.send(f.inDialog("BYE", 104, 1, ok))
+	f.carrier.answer(f.carrier.want("BYE "), "200 OK", "", "", "")
+	f.dialer.want("SIP/2.0 200")
+	f.wantIdle(t)
+}

@@ -52,7 +52,9 @@ func TestSubscription(t *testing.T) {
 		t.Errorf("%s", refresh.text)
 	}
 	f.carrier.answer(refresh, "200 OK", "", "Expires: 0\n", "")
-	f.dialer.want("SIP/2.0 200")
+	if got := f.dialer.want("SIP/2.0 200"); got.header("Expires") != "0" {
+		t.Errorf("%s", got.text)
+	}
 	f.carrier.send(f.notify(subscribe, "carriertag", 2, "terminated;reason=timeout"))
 	f.dialer.answer(f.dialer.want("NOTIFY "), "200 OK", "", "", "")
 	f.carrier.want("SIP/2.0 200")
@@ -88,8 +90,10 @@ func TestNotifyBeforeTheAnswer(t *testing.T) {
 	f.carrier.want("SIP/2.0 200")
 	f.carrier.send(f.notify(subscribe, "othertag", 1, "active")) // another fork
 	f.carrier.want("SIP/2.0 481")
-	f.carrier.answer(subscribe, "200 OK", "carriertag", "Expires: 300\n", "")
-	f.dialer.want("SIP/2.0 200")
+	f.carrier.answer(subscribe, "200 OK", "carriertag", "Expires: 604800\n", "")
+	if got := f.dialer.want("SIP/2.0 200"); got.header("Expires") != "86400" { // longer than we keep it
+		t.Errorf("%s", got.text)
+	}
 	f.carrier.send(f.notify(subscribe, "carriertag", 2, "active"))
 	f.dialer.answer(f.dialer.want("NOTIFY "), "481 Subscription Does Not Exist", "", "", "")
 	f.carrier.want("SIP/2.0 481 Subscription Does Not Exist")

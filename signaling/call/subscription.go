@@ -185,7 +185,8 @@ func (s *Subscription) answered(from side, tx *transport.ServerTx, r transport.R
 	}
 	switch {
 	case req.Method == sip.SUBSCRIBE && res.IsSuccess():
-		s.confirm(r.Response)
+		res.RemoveHeader("Expires")
+		res.AppendHeader(sip.NewHeader("Expires", strconv.Itoa(int(s.confirm(r.Response).Seconds()))))
 		res.AppendHeader(&sip.ContactHeader{Address: near.flow.Contact("")})
 	case res.StatusCode == 481, tx == s.tx, strings.HasPrefix(strings.ToLower(value(req, "subscription-state")), "terminated"):
 		s.end()
@@ -196,8 +197,9 @@ func (s *Subscription) answered(from side, tx *transport.ServerTx, r transport.R
 	}
 }
 
-// confirm takes B's 2xx to a SUBSCRIBE.
-func (s *Subscription) confirm(res *sip.Response) {
+// confirm takes B's 2xx to a SUBSCRIBE. It gives how long the subscription
+// lasts.
+func (s *Subscription) confirm(res *sip.Response) time.Duration {
 	switch d := s.dialogs[sideB]; {
 	case d == nil:
 		s.dialogs[sideB], _ = dialog.Calling(s.asked, res) // a 2xx is always one
@@ -209,6 +211,7 @@ func (s *Subscription) confirm(res *sip.Response) {
 		expiry = min(time.Duration(n)*time.Second, longestExpiry)
 	}
 	s.until(expiry + expiryGrace)
+	return expiry
 }
 
 // until sets when it is over if nobody says anything any more.

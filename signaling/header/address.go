@@ -63,7 +63,8 @@ func (w Way) parties(value, display string, withheld secrets) string {
 	var kept []string
 	for _, one := range splitList(value) {
 		uri, params, ok := nameAddr(one)
-		if !ok || withheld.party(params) || params != "" && params[0] != ';' {
+		_, inside, _ := strings.Cut(uri, "?") // RFC 7044 section 10.1.2: <sip:1@h?Privacy=history>
+		if !ok || withheld.party(params) || withheld.party(strings.ReplaceAll(inside, "&", ";")) || params != "" && params[0] != ';' {
 			continue
 		}
 		if uri = w.partyURI(uri); uri == "" {

@@ -3,8 +3,6 @@ package header
 import (
 	"testing"
 
-	"github.com/emiago/sipgo/sip"
-
 	"callseal/signaling/transport"
 )
 
@@ -19,7 +17,7 @@ func BenchmarkCross(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		if got := way.Cross(Setup, headers); len(got) != 2 {
-			b.Fatal(len(got), sip.Header(got[0]))
+			b.Fatal(got)
 		}
 	}
 }

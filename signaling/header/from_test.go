@@ -83,7 +83,7 @@ func TestASignedCallKeepsItsNumbers(t *testing.T) {
 func TestPrivacy(t *testing.T) {
 	told := []string{
 		"P-Asserted-Identity: <sip:1@h>", "Remote-Party-ID: <sip:1@h>;privacy=full", "Diversion: <sip:2@h>;privacy=off, <sip:3@h>;privacy=full",
-		"History-Info: <sip:4@h>;index=1", "Identity: a.b.c;info=<x>",
+		"History-Info: <sip:4@h>;index=1, <sip:5@h?Reason=x&Privacy=history>;index=1.1", "Identity: a.b.c;info=<x>",
 	}
 	for _, row := range []struct {
 		wish  string
@@ -113,8 +113,10 @@ func TestPrivacy(t *testing.T) {
 				continue
 			}
 			got = append(got, h.Name())
-			if h.Name() == "Diversion" && strings.Contains(h.Value(), "sip:3@") != row.trust {
-				t.Errorf("%q: %s", row.wish, h.Value())
+			for name, secret := range map[string]string{"Diversion": "sip:3@", "History-Info": "sip:5@"} {
+				if h.Name() == name && strings.Contains(h.Value(), secret) != row.trust {
+					t.Errorf("%q: %s", row.wish, h.Value())
+				}
 			}
 		}
 		if have := strings.Join(got, " "); have != row.want {

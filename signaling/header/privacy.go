@@ -80,7 +80,7 @@ func (s secrets) hides(name string) bool {
 }
 
 // party tells whether the parameters of one party withhold it: privacy of
-// Diversion (RFC 5806) and of Remote-Party-ID.
+// Diversion (RFC 5806), of Remote-Party-ID and of History-Info (RFC 7044).
 func (s secrets) party(params string) bool {
 	if !s.guard {
 		return false

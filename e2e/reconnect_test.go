@@ -26,23 +26,24 @@ func TestConnectionOfDialerIsCut(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			needPeers(t)
 			ca, sbcAddr, dialerAddr := newAuthority(t, "ca"), address(), address()
-			wire := startCutter(t, dialersOf(sbcAddr), dialerAddr)
+			line := startCutter(t, dialersOf(sbcAddr), dialerAddr)
 			carrier := startAsterisk(t, "telco", address(), ca, asteriskConfig{
 				Version: 22, Remote: netip.AddrPortFrom(sbcAddr, 5080), Sealed: true, Tone: carrierTone})
 			dialer := startAsterisk(t, "dialer1", dialerAddr, ca, asteriskConfig{
-				Version: row.version, Remote: dialersOf(wire.addr), Sealed: true, Tone: dialerTone})
+				Version: row.version, Remote: dialersOf(line.addr), Sealed: true, Tone: dialerTone})
 			s := startSBC(t, sbcAddr, ca, sbcConfig{
 				trunks: []trunk{
 					{role: "dialer", name: "dialer1", remote: dialer.sip(), calls: true},
 					{role: "carrier", name: "telco", remote: carrier.sip()},
 				},
 				routes: []string{"dialer telco"},
-				front:  wire.addr,
+				front:  line.addr,
 			})
+			wire := listen(t, dialer.Addr, carrier.Addr)
 			dialer.dial(t, "agent", "900")
 			eventually(t, "the call is up", func() bool { return s.metric(t, "callseal_srtp_legs") == 2 })
 			time.Sleep(time.Second) // they talk
-			wire.cut(t)
+			line.cut(t)
 			time.Sleep(2 * time.Second) // they talk on
 			if n := s.metric(t, "callseal_calls_active"); n != 1 {
 				t.Fatalf("%v calls after the connection was cut, want 1", n)
@@ -64,6 +65,9 @@ func TestConnectionOfDialerIsCut(t *testing.T) {
 			if n := s.metric(t, "callseal_byes_unanswered_total"); n != 0 {
 				t.Errorf("callseal_byes_unanswered_total is %v, want 0", n)
 			}
+			packets := wire.stop(t)
+			wantSealed(t, with("dialer to callseal", packets, dialer.Addr))
+			wantSealed(t, with("callseal to carrier", packets, carrier.Addr))
 		})
 	}
 }
@@ -72,25 +76,29 @@ func TestConnectionOfPhoneIsCut(t *testing.T) {
 	t.Parallel()
 	needPeers(t)
 	ca, sbcAddr := newAuthority(t, "ca"), address()
-	wire := startCutter(t, netip.AddrPortFrom(sbcAddr, 5061), phoneAddr)
+	line := startCutter(t, netip.AddrPortFrom(sbcAddr, 5061), phoneAddr)
 	dialer := startAsterisk(t, "dialer1", address(), ca, asteriskConfig{Version: 16, Remote: dialersOf(sbcAddr), Sealed: true, Tone: dialerTone})
 	s := startSBC(t, sbcAddr, ca, sbcConfig{
 		trunks: []trunk{{role: "dialer", name: "dialer1", remote: dialer.sip(), calls: true}},
 		routes: []string{"phone dialer1"},
-		front:  wire.addr,
+		front:  line.addr,
 	})
-	remote := netip.AddrPortFrom(wire.addr, 5061)
+	remote := netip.AddrPortFrom(line.addr, 5061)
 	p := startPhone(t, ca, remote)
+	wire := listen(t, line.addr, s.addr, dialer.Addr)
 	p.dial(t, "900", remote)
 	eventually(t, "the call is up", func() bool { return s.metric(t, "callseal_srtp_legs") == 2 })
 	time.Sleep(time.Second) // they talk
-	wire.cut(t)
+	line.cut(t)
 	time.Sleep(2 * time.Second) // they talk on
 	p.hangup(t)
 	dialer.logs(t, "\nBYE sip")
 	s.idle(t)
 	wantTone(t, p.heard(t), dialerTone, 2500*time.Millisecond)
 	wantTone(t, dialer.heard(t, "900"), phoneTone, 2500*time.Millisecond)
+	packets := wire.stop(t)
+	wantSealed(t, between("phone to callseal", packets, phoneAddr, s.addr))
+	wantSealed(t, with("callseal to dialer", packets, dialer.Addr))
 }
 
 // cutter relays TCP, until the test cuts its connections.

@@ -349,7 +349,7 @@ func fault(party Party, err error) (phrase, cause, advice string) {
 	case errors.Is(err, sdp.ErrTag):
 		return who + " chose no crypto line of ours", "crypto_tag", "the answer of " + who + " names a crypto tag that was not offered: its SRTP is at fault"
 	case errors.Is(err, errNoSDP):
-		return who + " sent no SDP", "no_sdp", "let " + who + " put its offer into the INVITE; late offers are not built yet"
+		return who + " sent no SDP", "no_sdp", "let " + who + " answer the offer that it got: one in an INVITE in its 2xx, one in a 2xx in its ACK"
 	}
 	return who + " sent SDP that cannot be read", "syntax", "look at the SDP that " + who + " sends"
 }

@@ -31,7 +31,7 @@ func TestSessionTimers(t *testing.T) {
 			wire := listen(t, h.dialer.Addr, h.carrier.Addr)
 			h.dialer.dial(t, "agent", "900")
 			eventually(t, "the call is up", func() bool { return h.sbc.metric(t, "callseal_srtp_legs") == 2 })
-			for end := time.Now().Add(sessionLength); time.Now().Before(end); time.Sleep(time.Second) {
+			for end := time.Now().Add(sessionLength); time.Now().Before(end); time.Sleep(time.Second) { // the peers' clocks are real
 				if n := h.sbc.metric(t, "callseal_calls_active"); n != 1 {
 					t.Fatalf("%v calls %v before their end, want 1", n, time.Until(end))
 				}

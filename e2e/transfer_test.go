@@ -39,7 +39,8 @@ func TestBlindTransfer(t *testing.T) {
 	}
 }
 
-// The softphone asks a colleague at the dialer first; its REFER names that call (Replaces), which callseal knows by other identifiers.
+// The softphone asks the target first, who is behind the carrier too; its REFER names that call (Replaces), which the dialer knows by
+// other identifiers.
 func TestAttendedTransfer(t *testing.T) {
 	t.Parallel()
 	for _, row := range []struct {
@@ -56,17 +57,17 @@ func TestAttendedTransfer(t *testing.T) {
 			time.Sleep(1500 * time.Millisecond) // they talk
 			p.hold(t)
 			p.says(t, "is now paused")
-			p.dial(t, "200", h.sbc.phones())
-			eventually(t, "the colleague has answered", func() bool { return h.sbc.metric(t, "callseal_srtp_legs") == 6 })
-			time.Sleep(1500 * time.Millisecond) // they talk about the carrier
+			p.dial(t, "9800", h.sbc.phones())
+			eventually(t, "the target has answered", func() bool { return h.sbc.metric(t, "callseal_srtp_legs") == 8 })
+			time.Sleep(1500 * time.Millisecond) // they talk about the first
 			p.do(t, "transfer 1 --to-call 2")
-			eventually(t, "the softphone is out", func() bool { return h.sbc.metric(t, "callseal_srtp_legs") == 2 })
-			time.Sleep(2500 * time.Millisecond) // carrier and colleague talk
+			eventually(t, "the softphone is out", func() bool { return h.sbc.metric(t, "callseal_srtp_legs") == 4 })
+			time.Sleep(2500 * time.Millisecond) // the two that are left talk
 			h.carrier.hangup()
 			h.sbc.idle(t)
 			h.dialer.idle(t)
-			wantOrder(t, h.carrier.heard(t, "900"), phoneTone, holdTone, dialerTone)
-			wantOrder(t, h.dialer.heard(t, "colleague"), phoneTone, carrierTone)
+			wantOrder(t, h.carrier.heard(t, "900"), phoneTone, holdTone, earlyTone)
+			wantOrder(t, h.carrier.heard(t, "800"), phoneTone, carrierTone)
 			if trace := read(t, h.dialer.fullLog()); !strings.Contains(trace, "\nREFER sip") || !strings.Contains(trace, "Replaces=") && !strings.Contains(trace, "Replaces%3D") {
 				t.Error("the dialer saw no REFER with Replaces")
 			}

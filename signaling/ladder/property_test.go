@@ -215,7 +215,7 @@ func TestAnyPlay(t *testing.T) {
 		var err error
 		var ladder string
 		synctest.Test(t, func(t *testing.T) {
-			err, ladder = perform(t, &dice{list: list}, tcp, loss, seed)
+			ladder, err = perform(t, &dice{list: list}, tcp, loss, seed)
 		})
 		if err != nil {
 			rt.Fatalf("%v\n%s", err, ladder)
@@ -223,7 +223,7 @@ func TestAnyPlay(t *testing.T) {
 	})
 }
 
-func perform(t *testing.T, d *dice, tcp bool, loss int, seed uint64) (error, string) {
+func perform(t *testing.T, d *dice, tcp bool, loss int, seed uint64) (ladder string, _ error) {
 	var steps []*step
 	if tcp {
 		steps = append(steps, &step{verb: "set", args: []string{"proto=tcp"}})
@@ -245,5 +245,5 @@ func perform(t *testing.T, d *dice, tcp bool, loss int, seed uint64) (error, str
 	for _, row := range s.report.rows {
 		b.WriteString(strings.Join(row.seen, "\n"))
 	}
-	return err, b.String()
+	return b.String(), err
 }

@@ -5,7 +5,9 @@ package signaling
 import (
 	"context"
 	"log/slog"
+	"maps"
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -40,7 +42,7 @@ type Server struct {
 	mu    sync.Mutex // guards what follows
 	calls map[call.Key]*call.Call
 	// invites finds an INVITE that came twice, by different ways (RFC 3261
-	// section 8.2.2.2).
+	// section 8.2.2.2). Each call stands in it once.
 	invites map[call.Invite]*call.Call
 	// relaying are the requests outside of calls that wait for their answer, and
 	// those that began a subscription.
@@ -86,6 +88,7 @@ func New(cfg Config, relay call.Relay, log *slog.Logger, metrics *Metrics) (*Ser
 		Endpoint: endpoint, Relay: relay, Table: &s.cfg.Table, MediaAddress: s.mediaAddress,
 		Ring: s.limits.Ring, Length: s.limits.Duration, Session: s.limits.Session,
 		UserAgent: cfg.UserAgent, Log: log, Metrics: metrics.calls, Forget: s.forget, Refused: metrics.refuse, Find: s.find,
+		Enter: s.enter, Next: s.cfg.Table.Next,
 	}
 	return s, nil
 }
@@ -152,11 +155,8 @@ func (s *Server) Draining() bool { return s.draining.Load() }
 func (s *Server) Calls() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return len(s.calls) / keysPerCall
+	return len(s.invites)
 }
-
-// keysPerCall is how often a call stands in the table: once for each leg.
-const keysPerCall = 2
 
 func (s *Server) waitIdle(ctx context.Context) error {
 	s.mu.Lock()
@@ -176,12 +176,7 @@ func (s *Server) waitIdle(ctx context.Context) error {
 // each visits every call once.
 func (s *Server) each(visit func(*call.Call)) {
 	s.mu.Lock()
-	calls := make([]*call.Call, 0, len(s.calls)/keysPerCall)
-	for key, c := range s.calls {
-		if key == c.Keys()[0] {
-			calls = append(calls, c)
-		}
-	}
+	calls := slices.Collect(maps.Values(s.invites))
 	s.mu.Unlock()
 	for _, c := range calls {
 		visit(c)
@@ -197,7 +192,7 @@ func (s *Server) admit(c *call.Call) *refusal {
 	switch {
 	case s.draining.Load():
 		return &refusal{503, "SBC takes no new calls", "draining", retryAfter()}
-	case len(s.calls)/keysPerCall >= s.limits.Calls:
+	case len(s.invites) >= s.limits.Calls:
 		return &refusal{503, "SBC call limit reached", "limit", retryAfter()}
 	}
 	for _, key := range c.Keys() {
@@ -234,6 +229,13 @@ func (s *Server) forget(c *call.Call) {
 		close(s.idle)
 		s.idle = make(chan struct{})
 	}
+}
+
+// enter lets find find a call by one more key.
+func (s *Server) enter(c *call.Call, key call.Key) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.calls[key] = c
 }
 
 func (s *Server) find(callID, tag string) *call.Call {

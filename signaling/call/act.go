@@ -48,9 +48,41 @@ func (c *Call) act(a action) {
 		c.start(clock{a.timer, a.side}, a.delay)
 	case opStop:
 		c.stop(clock{a.timer, a.side})
+	case opRefuseRefer, opPlace, opNotify, opNotifyLast, opAckTarget, opByeTarget, opDrop, opForsake, opTakeOver, opByePast, opPart:
+		c.actTransfer(a)
 	case opCloseMedia:
 		c.closeMedia()
 	case opFinish:
+	}
+}
+
+// actTransfer is act for transfers.
+func (c *Call) actTransfer(a action) {
+	switch a.op {
+	case opRefuseRefer:
+		c.refuseRefer(a.ref, a.code, a.phrase)
+	case opPlace:
+		c.place(a.ref)
+	case opNotify:
+		p := c.placement(a.ref)
+		c.notify(p, p.status, nil)
+	case opNotifyLast:
+		c.notifyLast(a.ref, a.code)
+	case opAckTarget:
+		c.ackTarget(a.ref, a.tag)
+	case opByeTarget:
+		c.byeTarget(a.ref, a.tag)
+	case opDrop:
+		c.drop(a.ref)
+	case opForsake:
+		c.placement(a.ref).cancel()
+	case opTakeOver:
+		c.takeOver(a.side, a.ref, a.tag)
+	case opByePast:
+		c.byePast(a.ref)
+	case opPart:
+		c.part(a.side)
+	default:
 	}
 }
 

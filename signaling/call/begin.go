@@ -212,25 +212,19 @@ func (c *Call) retryB(edit func(*sip.Request)) {
 // that answers now is ACKed and ended too, or it would wait, and be billed, for
 // an ACK that nobody sends.
 func (c *Call) straggler(r transport.Result) {
-	if r.Err != nil || !r.Response.IsSuccess() {
-		return
+	called := &c.b
+	if c.formerB != nil {
+		called = c.formerB
 	}
-	tag := r.Response.To().Params.GetOr("tag", "")
-	_, known := c.b.dialogs[tag]
-	c.early(r.Response)
-	d := c.b.dialogs[tag]
-	if d == nil {
-		return
-	}
-	l := &leg{party: c.b.party, flow: r.Flow} // the call's own is being written down
-	c.house.Endpoint.SendAck(d.Ack(c.inviteB.CSeq().SeqNo), l.hop(d))
-	if !known {
-		c.send(l, d, d.Request(sip.BYE), nil)
-	}
+	c.stray(called, c.inviteB, r)
 }
 
 // result takes what came of B's INVITE.
 func (c *Call) result(r transport.Result) {
+	if c.formerB != nil { // somebody else has its place
+		c.straggler(r)
+		return
+	}
 	if r.Flow != nil {
 		c.b.flow = r.Flow
 	}

@@ -47,6 +47,10 @@ type House struct {
 	Forget func(*Call)
 	// Find gives the call that one of our tags belongs to, or nil.
 	Find func(callID, tag string) *Call
+	// Enter lets Find find a call by one more key, until it is forgotten.
+	Enter func(*Call, Key)
+	// Next gives the trunk that calls of a role go to, or nil.
+	Next func(transport.Role) *trunk.Trunk
 }
 
 // Key finds a call by the dialog identifiers that are our own.
@@ -94,12 +98,18 @@ type Call struct {
 	referrals   []*referral // REFERs that were relayed
 	hasReferred [2]bool     // a REFER of this side was relayed
 	named       named
-	replaces    replacement   // what B's INVITE takes the place of
-	passing     int           // requests that wait for the other leg's answer
-	reason      []sip.Header  // headers of A's CANCEL
-	ok          *sip.Response // the 200 that A was sent
+	replaces    replacement        // what B's INVITE takes the place of
+	caller      transport.Role     // of who began the call
+	keys        []Key              // under which the server finds the call
+	referring   map[int]*placement // REFERs that the machine has not taken yet, by its ref
+	placed      []*placement       // those that it took, in their order
+	formerB     *leg               // the B that began the call, once its place was taken
+	passing     int                // requests that wait for the other leg's answer
+	reason      []sip.Header       // headers of A's CANCEL
+	ok          *sip.Response      // the 200 that A was sent
 	summary     Summary
 	counted     []legLabels // what Metrics counted in
+	startedAs   []string    // roles under which Metrics counted it in
 }
 
 // rejection is a final answer in our own words.
@@ -112,17 +122,20 @@ type rejection struct {
 // Run.
 func New(house *House, tx *transport.ServerTx, from Party, to *trunk.Trunk) *Call {
 	c := &Call{
-		house:    house,
-		id:       token(8),
-		box:      newMailbox(),
-		inA:      tx,
-		timers:   make(map[clock]*time.Timer),
-		requests: make(map[int]*request),
-		machine:  machine{limits: limits{ring: house.Ring, length: house.Length}},
+		house:     house,
+		id:        token(8),
+		box:       newMailbox(),
+		inA:       tx,
+		timers:    make(map[clock]*time.Timer),
+		requests:  make(map[int]*request),
+		referring: make(map[int]*placement),
+		caller:    from.Role,
+		machine:   machine{limits: limits{ring: house.Ring, length: house.Length}},
 	}
 	c.a = leg{party: from, callID: tx.Request().CallID().Value(), tag: token(16), flow: tx.Flow(), dialogs: make(map[string]*dialog.Dialog)}
 	c.b = leg{party: TrunkParty(to), callID: token(16), tag: token(16), dialogs: make(map[string]*dialog.Dialog)}
 	c.negotiation = newNegotiation(c.a.party, c.b.party, rand.Reader)
+	c.keys = []Key{c.a.key(), c.b.key()}
 	c.summary = newSummary(c)
 	// Every response, the one to a CANCEL included, carries this tag.
 	tx.Request().To().Params.Add("tag", c.a.tag)
@@ -136,10 +149,9 @@ func token(n int) string {
 	return hex.EncodeToString(b)
 }
 
-// Keys are the two identifiers under which in-dialog messages find the call.
-func (c *Call) Keys() [2]Key {
-	return [2]Key{{c.a.callID, c.a.tag}, {c.b.callID, c.b.tag}}
-}
+// Keys are the identifiers under which in-dialog messages find the call: at
+// first one of each leg. Once it runs, its own goroutine alone may ask.
+func (c *Call) Keys() []Key { return c.keys }
 
 // Invite is what every copy of one INVITE shares (RFC 3261 section 8.2.2.2).
 type Invite struct {
@@ -214,6 +226,9 @@ func (c *Call) abort() {
 	c.refuse(503, "SBC internal fault")
 	if c.outB != nil {
 		c.outB.Cancel() // does nothing to an INVITE that has its answer
+	}
+	for _, p := range c.placed {
+		p.tx.Cancel()
 	}
 	for _, l := range []*leg{&c.a, &c.b} {
 		for _, d := range l.dialogs {

@@ -77,6 +77,10 @@ func (m *machine) offered(ev event) {
 	other := ev.side.other()
 	busy := m.exchange.progress != idle
 	switch {
+	case m.left(ev.side):
+		m.refuseOffer(ev.ask.ref, 481, "Call/Transaction Does Not Exist")
+	case m.left(other) && !ev.ask.local: // nobody is there to be asked
+		m.refuseOffer(ev.ask.ref, 491, "Request Pending")
 	case m.waits(ev.side) || m.unacked[ev.side]: // RFC 3261 section 14.2: one INVITE after the other
 		m.refuseOffer(ev.ask.ref, 500, "Another offer is in progress")
 	case m.exchange.progress == asking && m.exchange.to == ev.side: // ours crossed it
@@ -189,7 +193,7 @@ func (m *machine) asked(ev event) {
 	case ev.code == 491 && x.tries < maxTries && !x.resumes:
 		m.exchange.progress = pausing
 		m.exchange.tries++
-		m.do(action{op: opStart, timer: glareTimer, delay: glareDelay(x.to, ev.luck)})
+		m.do(action{op: opStart, timer: glareTimer, delay: glareDelay(m.ours[x.to] || x.to == sideB, ev.luck)})
 		return
 	case success:
 		m.exchange = exchange{}
@@ -211,9 +215,9 @@ func (m *machine) asked(ev event) {
 // glareDelay is how long RFC 3261 section 14.1 lets the two sides of a 491
 // wait: whoever made the Call-ID (of leg B we did) the longer. luck is in
 // [0, 1).
-func glareDelay(to side, luck float64) time.Duration {
+func glareDelay(ours bool, luck float64) time.Duration {
 	const step = 10 * time.Millisecond
-	if to == sideB {
+	if ours {
 		return (2100*time.Millisecond + time.Duration(luck*float64(1900*time.Millisecond))).Truncate(step)
 	}
 	return time.Duration(luck * float64(2*time.Second)).Truncate(step)
@@ -245,7 +249,7 @@ func (m *machine) withdrawn(ev event) {
 
 // proceed makes an offer that is owed.
 func (m *machine) proceed() {
-	if m.state != up || m.exchange.progress != idle {
+	if m.state != up || m.exchange.progress != idle || m.transfer.gone {
 		return
 	}
 	for _, s := range []side{sideA, sideB} {

@@ -109,7 +109,7 @@ func TestGlareDelay(t *testing.T) {
 		{sideA, 0, 0}, {sideA, 0.5, time.Second}, {sideA, 0.9999, 1990 * time.Millisecond},
 		{sideB, 0, 2100 * time.Millisecond}, {sideB, 0.9999, 3990 * time.Millisecond},
 	} {
-		if got := glareDelay(c.to, c.luck); got != c.want {
+		if got := glareDelay(c.to == sideB, c.luck); got != c.want {
 			t.Errorf("to %v with %v: %v, want %v", c.to, c.luck, got, c.want)
 		}
 	}

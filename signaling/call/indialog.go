@@ -9,6 +9,9 @@ import (
 
 // inDialog takes a request that carries our tag.
 func (c *Call) inDialog(tx *transport.ServerTx) {
+	if c.outsider(tx) {
+		return
+	}
 	req := tx.Request()
 	s, d := c.dialogOf(req)
 	// Tags and Call-ID say whose request it is, not the address: carriers send
@@ -73,7 +76,9 @@ func (c *Call) hungUp(s side, tx *transport.ServerTx) {
 	}
 	if l := c.leg(s); !c.machine.lost(ev) {
 		l.flow = tx.Flow()
-		c.summary.hungUp(l.party, tx.Request())
+		if !c.machine.departs(ev) {
+			c.summary.hungUp(l.party, tx.Request())
+		}
 	}
 	c.byeIn = tx
 	c.feed(ev)

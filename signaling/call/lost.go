@@ -34,7 +34,7 @@ func talking(s state) bool { return s == answering || s == up }
 func (c *Call) connectionLost(f *transport.Flow) {
 	for _, s := range [...]side{sideA, sideB} {
 		l := c.leg(s)
-		if l.flow != f || !talking(c.machine.state) {
+		if l.flow != f || !talking(c.machine.state) || c.machine.left(s) {
 			continue
 		}
 		c.house.Log.Info("connection lost in a call", "call", c.id, "leg", l.party.Name)

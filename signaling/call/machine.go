@@ -79,6 +79,8 @@ const (
 	refreshTimer                 // a leg's session is to be refreshed
 	expireTimer                  // a leg's session has not been refreshed
 	askTimer                     // an offer of ours is not answered
+	placeTimer                   // a transfer's new leg rings for too long
+	dropTimer                    // it does not end the INVITE that we cancelled (64*T1)
 )
 
 // kind says what happened.
@@ -101,6 +103,13 @@ const (
 	evConfirmed // ACK of a re-INVITE's 200 from side
 	evOwed      // side has to be offered what the other leg has now
 	evReleased  // the 200 that waited for A's PRACK has gone out
+
+	evRefer         // a REFER that we may do came from side
+	evTargetRings   // the new leg of a transfer, C: 1xx
+	evTargetAnswers // C: 2xx, each time it comes
+	evTargetFails   // C: 3xx-6xx, or no answer at all
+	evNotified      // X has heard the end of its transfer, or never will
+	evPastBye       // BYE of an X whose place was taken
 )
 
 // event is one thing that happened to the call; only the fields of its kind
@@ -114,7 +123,7 @@ type event struct {
 	held  bool   // evSuccess: the 200 has to wait for A's PRACK
 	timer timer
 
-	ask     question // evOffer, evWithdrawn
+	ask     question // evOffer, evWithdrawn; of transfers only the ref
 	dead    bool     // evAsked: the remote knows nothing of the call any more
 	changed bool     // evAsked, evConfirmed: the answer says something that the other leg has to know of
 	luck    float64  // evAsked: random, in [0, 1)
@@ -140,6 +149,17 @@ const (
 	opRefuseOffer            // refuse the offer ref with code and phrase
 	opRelayRefusal           // refuse the offer ref in the words of who was asked
 	opRepeat                 // send side the 200 to its re-INVITE again
+	opRefuseRefer            // refuse the REFER ref with code and phrase
+	opPlace                  // take the REFER ref of side: 202, and C gets its INVITE
+	opNotify                 // tell X of the transfer ref how it goes
+	opNotifyLast             // tell it how it ended
+	opAckTarget              // ACK C's 2xx of tag
+	opByeTarget              // BYE to C's dialog of tag
+	opDrop                   // CANCEL C's INVITE
+	opForsake                // give up C's INVITE transaction
+	opTakeOver               // C's dialog of tag takes the place of side
+	opByePast                // BYE to X, whose place was taken
+	opPart                   // side has nobody for a while
 	opCloseMedia             // no audio any more
 	opFinish                 // the call is over: forget it
 )
@@ -187,6 +207,9 @@ type machine struct {
 	unacked  [2]bool          // sides whose re-INVITE was answered 2xx and has no ACK yet
 	repeat   [2]time.Duration // until that 2xx goes out again
 
+	ours     [2]bool // sides that C has taken, whose Call-ID is ours
+	transfer transfer
+
 	actions []action
 }
 
@@ -204,6 +227,9 @@ func (m *machine) handle(ev event) []action {
 }
 
 func (m *machine) inState(ev event) {
+	if m.moving(ev) {
+		return
+	}
 	talking := (m.state == calling || m.state == answering || m.state == up) && !m.owedBye
 	if talking && m.exchanging(ev) {
 		return
@@ -248,7 +274,8 @@ func (m *machine) whenCalling(ev event) {
 		}
 	case evEnd:
 		m.giveUp(503, ev.fault)
-	case evAck, evByeDone, evOffer, evAsked, evWithdrawn, evConfirmed, evOwed, evReleased:
+	case evAck, evByeDone, evOffer, evAsked, evWithdrawn, evConfirmed, evOwed, evReleased,
+		evRefer, evTargetRings, evTargetAnswers, evTargetFails, evNotified, evPastBye:
 	}
 }
 
@@ -310,7 +337,8 @@ func (m *machine) whenCancelling(ev event) {
 		}
 	case evOffer:
 		m.refuseOffer(ev.ask.ref, 487, "Request Terminated")
-	case evProvisional, evCancel, evLost, evAck, evByeDone, evEnd, evAsked, evWithdrawn, evConfirmed, evOwed, evReleased:
+	case evProvisional, evCancel, evLost, evAck, evByeDone, evEnd, evAsked, evWithdrawn, evConfirmed, evOwed, evReleased,
+		evRefer, evTargetRings, evTargetAnswers, evTargetFails, evNotified, evPastBye:
 	}
 }
 
@@ -351,7 +379,8 @@ func (m *machine) whenAnswering(ev event) {
 		m.byes--
 	case evOffer: // A is on its way out
 		m.refuseOffer(ev.ask.ref, 481, "Call/Transaction Does Not Exist")
-	case evProvisional, evRejected, evCancel, evLost, evAsked, evWithdrawn, evConfirmed, evOwed, evReleased:
+	case evProvisional, evRejected, evCancel, evLost, evAsked, evWithdrawn, evConfirmed, evOwed, evReleased,
+		evRefer, evTargetRings, evTargetAnswers, evTargetFails, evNotified, evPastBye:
 	}
 }
 
@@ -396,7 +425,7 @@ func (m *machine) answeringTimer(t timer) {
 			return
 		}
 		m.hangUp(sideA, sideB)
-	case ringTimer, cancelTimer, lengthTimer, glareTimer, repeatTimer, confirmTimer, prackTimer, refreshTimer, expireTimer, askTimer:
+	case ringTimer, cancelTimer, lengthTimer, glareTimer, repeatTimer, confirmTimer, prackTimer, refreshTimer, expireTimer, askTimer, placeTimer, dropTimer:
 	}
 }
 
@@ -430,7 +459,8 @@ func (m *machine) whenUp(ev event) {
 		m.hangUp(sideA, sideB)
 	case evByeDone: // another fork's
 		m.byes--
-	case evProvisional, evRejected, evCancel, evLost, evAck, evOffer, evAsked, evWithdrawn, evConfirmed, evOwed, evReleased:
+	case evProvisional, evRejected, evCancel, evLost, evAck, evOffer, evAsked, evWithdrawn, evConfirmed, evOwed, evReleased,
+		evRefer, evTargetRings, evTargetAnswers, evTargetFails, evNotified, evPastBye:
 	}
 }
 
@@ -467,10 +497,13 @@ func (m *machine) hangUp(sides ...side) {
 	m.do(action{op: opStop, timer: ackTimer})
 	m.do(action{op: opStop, timer: lengthTimer})
 	m.do(action{op: opCloseMedia})
+	m.drop(487)
 	for _, s := range sides {
-		m.bye(s)
+		if !m.left(s) {
+			m.bye(s)
+		}
 	}
-	if m.byes == 0 {
+	if m.over() {
 		m.finish()
 	}
 }
@@ -488,12 +521,11 @@ func (m *machine) whenClosing(ev event) {
 		m.do(action{op: opAnswerBye, side: ev.side})
 	case evByeDone:
 		m.byes--
-		if m.byes == 0 && m.state == closing {
-			m.finish()
-		}
+		m.ended()
 	case evOffer:
 		m.refuseOffer(ev.ask.ref, 481, "Call/Transaction Does Not Exist")
-	case evProvisional, evRejected, evCancel, evLost, evAck, evTimer, evEnd, evAsked, evWithdrawn, evConfirmed, evOwed, evReleased:
+	case evProvisional, evRejected, evCancel, evLost, evAck, evTimer, evEnd, evAsked, evWithdrawn, evConfirmed, evOwed, evReleased,
+		evRefer, evTargetRings, evTargetAnswers, evTargetFails, evNotified, evPastBye:
 	}
 }
 

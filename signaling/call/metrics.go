@@ -22,6 +22,7 @@ type Metrics struct {
 	refusedMedia *prometheus.CounterVec
 	lostByes     *prometheus.CounterVec
 	refusedByes  *prometheus.CounterVec
+	transfers    *prometheus.CounterVec
 	panics       prometheus.Counter
 	relayed      *prometheus.CounterVec
 	redirections *prometheus.CounterVec
@@ -82,6 +83,10 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 			Name: "callseal_byes_refused_total",
 			Help: "BYEs of ours that got another final answer than 2xx, 408 or 481.",
 		}, []string{"role", "name"}),
+		transfers: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "callseal_transfers_total",
+			Help: "New legs placed for a REFER, by the trunk that they went to and what became of them: answered, failed or abandoned.",
+		}, []string{"role", "name", "outcome"}),
 		panics: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "callseal_call_panics_total",
 			Help: "Calls ended by a fault of callseal itself.",
@@ -111,7 +116,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		Help: "Places that a 3xx named, by the trunk that said it and what became of it: followed, loop, elsewhere (not configured) or refused (all of them).",
 	}, []string{"role", "name", "outcome"})
 	reg.MustRegister(m.relayed, m.redirections)
-	reg.MustRegister(m.calls, m.setup, m.ring, m.talk, m.active, m.legs, m.clear, m.refusedMedia, m.lostByes, m.refusedByes, m.panics)
+	reg.MustRegister(m.calls, m.setup, m.ring, m.talk, m.active, m.legs, m.clear, m.refusedMedia, m.lostByes, m.refusedByes, m.transfers, m.panics)
 	return m
 }
 
@@ -186,6 +191,13 @@ func (m *Metrics) redirected(by Party, outcome string) {
 func (m *Metrics) byeLost(p Party) {
 	if m != nil {
 		m.lostByes.WithLabelValues(p.Role.String(), p.Name).Inc()
+	}
+}
+
+// transferred counts the end of a transfer to a party.
+func (m *Metrics) transferred(to Party, outcome string) {
+	if m != nil {
+		m.transfers.WithLabelValues(to.Role.String(), to.Name, outcome).Inc()
 	}
 }
 
@@ -301,7 +313,11 @@ func (m *Metrics) finished(c *Call) {
 	}
 }
 
-// roles are the label values of both legs.
+// roles are the label values of both legs, as they were when the call was
+// counted in.
 func (c *Call) roles() []string {
-	return []string{c.a.party.Role.String(), c.b.party.Role.String()}
+	if c.startedAs == nil {
+		c.startedAs = []string{c.a.party.Role.String(), c.b.party.Role.String()}
+	}
+	return c.startedAs[:2:2]
 }

@@ -44,12 +44,12 @@ func (c *Call) referred(s side, tx *transport.ServerTx) {
 	to, no := c.referTo(party, tx.Request())
 	switch {
 	case no != nil:
-	case c.machine.state != up:
+	case party.Transfer == trunk.Relay && c.machine.state != up:
 		no = &refused{491, "SBC transfers answered calls only", "early"}
 	case party.Transfer == trunk.Relay:
 		no = c.relayRefer(s, tx, to)
 	default:
-		no = &refused{403, "SBC relays transfers only", "transfer"}
+		no = c.execute(s, tx, to)
 	}
 	if no != nil {
 		c.turnDown(tx, no.code, no.phrase, no.cause)

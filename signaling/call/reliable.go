@@ -139,8 +139,11 @@ func (c *Call) pracked(s side, d *dialog.Dialog, tx *transport.ServerTx) {
 // prack acknowledges a reliable provisional response of B. It tells whether
 // the response is to be heard: not one that was there before, or came out of
 // turn (RFC 3262 section 4).
-func (c *Call) prack(tag string, res *sip.Response) bool {
-	d, ok := c.b.dialogs[tag]
+func (c *Call) prack(tag string, res *sip.Response) bool { return c.prackAt(&c.b, tag, res) }
+
+// prackAt is prack for a leg that we call.
+func (c *Call) prackAt(l *leg, tag string, res *sip.Response) bool {
+	d, ok := l.dialogs[tag]
 	if !ok {
 		return false
 	}
@@ -148,11 +151,11 @@ func (c *Call) prack(tag string, res *sip.Response) bool {
 	if err != nil {
 		return false
 	}
-	c.send(&c.b, d, req, func(r transport.Result) {
+	c.send(l, d, req, func(r transport.Result) {
 		if r.Err == nil && (r.Response.IsProvisional() || r.Response.IsSuccess()) {
 			return
 		}
-		c.house.Log.Warn("PRACK not taken", "call", c.id, "leg", c.b.party.Name, "error", r.Err)
+		c.house.Log.Warn("PRACK not taken", "call", c.id, "leg", l.party.Name, "error", r.Err)
 	})
 	return true
 }

@@ -97,16 +97,19 @@ func (c *Call) refreshed(s side, d *dialog.Dialog, r transport.Result, first boo
 
 // timerHeaders are what a request of ours says of session timers (RFC 4028
 // section 7.1).
-func (c *Call) timerHeaders(req *sip.Request, s side) {
+func (c *Call) timerHeaders(req *sip.Request, s side) { c.sessionHeaders(req, c.timer[s], c.least[s]) }
+
+// sessionHeaders is that for a leg with timer t, zero for none yet, whose remote
+// wants no session shorter than least.
+func (c *Call) sessionHeaders(req *sip.Request, t dialog.Timer, least time.Duration) {
 	tags := "timer"
 	if req.Method == sip.INVITE && req.To().Params.GetOr("tag", "") == "" {
 		tags = Supported
 	}
 	req.AppendHeader(sip.NewHeader("Supported", tags))
-	t := c.timer[s]
-	interval, refresher := max(c.house.Session, c.least[s]), ""
+	interval, refresher := max(c.house.Session, least), ""
 	if t.Interval > 0 {
-		interval = max(t.Interval, c.least[s])
+		interval = max(t.Interval, least)
 		refresher = ";refresher=uas"
 		if t.Ours {
 			refresher = ";refresher=uac"
@@ -116,7 +119,7 @@ func (c *Call) timerHeaders(req *sip.Request, s side) {
 		return
 	}
 	req.AppendHeader(sip.NewHeader("Session-Expires", fmt.Sprintf("%d%s", int(interval.Seconds()), refresher)))
-	req.AppendHeader(minSE(max(dialog.MinSession, c.least[s])))
+	req.AppendHeader(minSE(max(dialog.MinSession, least)))
 }
 
 // timerAnswer puts a session timer into a 2xx of ours.

@@ -1,0 +1,540 @@
+package call
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+
+	"github.com/emiago/sipgo/sip"
+
+	"callseal/media"
+	"callseal/sdp"
+	"callseal/signaling/dialog"
+	"callseal/signaling/header"
+	"callseal/signaling/transport"
+)
+
+// placement is C, the leg that a transfer sets up: by what transfer.go says.
+type placement struct {
+	number int
+	side   side // of X, whose place it is to take
+	leg    *leg
+	invite *sip.Request
+	theirs *sip.Request // whose headers cross in it: those of the call
+	tx     *transport.ClientTx
+	cancel context.CancelFunc
+	least  bool // it wanted a longer session, and was asked again
+
+	negotiation *negotiation // of C and Y
+	offer       *offering
+	forks       map[string]agreed // what each To tag of C answered
+	answers     map[string]dialog.Timer
+	heard       *sdp.Description // what Y had said when C was offered it
+	status      rejection        // what C said last, for X's ears
+
+	x subscriber
+}
+
+// subscriber is X, who is told how its transfer goes.
+type subscriber struct {
+	tx     *transport.ServerTx // its REFER
+	leg    *leg                // in the call, or what it was
+	dialog *dialog.Dialog
+	event  string
+	silent bool // it wants no NOTIFYs, or takes none
+	gone   bool // it has hung up
+}
+
+// execute takes a REFER that we do ourselves: the new leg goes to a trunk, never
+// to the host that the REFER names.
+func (c *Call) execute(s side, tx *transport.ServerTx, to header.ReferTo) *refused {
+	party := c.leg(s).party
+	_, d := c.find(s, c.machine.winner)
+	if d == nil {
+		return &refused{481, "Call/Transaction Does Not Exist", "no_dialog"}
+	}
+	t := c.house.Next(party.Role)
+	var r replacement
+	if to.Replaces != nil {
+		far, at, no := c.replaced(*to.Replaces, party)
+		if no != nil {
+			return no
+		}
+		t, r = at.Trunk, replacement{far, at.Trunk}
+	}
+	if t == nil {
+		return &refused{503, "SBC has no route for " + party.Name, "route"}
+	}
+	p := &placement{side: s, forks: make(map[string]agreed), answers: make(map[string]dialog.Timer)}
+	p.leg = &leg{party: TrunkParty(t), callID: token(16), tag: token(16), dialogs: make(map[string]*dialog.Dialog)}
+	p.x = subscriber{tx: tx, leg: c.leg(s), dialog: d, silent: noSubscription(tx.Request()), event: "refer"}
+	if c.hasReferred[s] {
+		p.x.event = fmt.Sprintf("refer;id=%d", tx.Request().CSeq().SeqNo)
+	}
+	if c.session != nil && c.machine.state == up { // else the machine refuses it
+		if err := c.prepare(p, to.Number, r); err != nil {
+			c.house.Log.Error("cannot transfer", "call", c.id, "leg", p.leg.party.Name, "error", err)
+			return &refused{503, "SBC cannot make an offer to " + p.leg.party.Name, "transfer"}
+		}
+	}
+	c.lastRef++
+	c.referring[c.lastRef] = p
+	c.feed(event{kind: evRefer, side: s, ask: question{ref: c.lastRef}})
+	return nil
+}
+
+// errElsewhere: a leg's ports stay where they are, and C's media address is
+// another one.
+var errElsewhere = errors.New("the trunk has another media address than the leg whose place it would take")
+
+// prepare writes C's INVITE: the caller of the call, the number that X named,
+// and what Y has as the offer.
+func (c *Call) prepare(p *placement, number string, r replacement) error {
+	n := &negotiation{ends: c.negotiation.ends, random: rand.Reader}
+	y := &n.ends[p.side.other()]
+	local := c.negotiation.ends[p.side].local
+	bind, show := c.mediaAddress(p.leg.party, p.leg.party.speaks6())
+	if rtp, _ := c.session.Local(mediaSide(p.side)); bind != rtp.Addr() {
+		return errElsewhere
+	}
+	id := make([]byte, 8)
+	_, _ = rand.Read(id) // never fails (Go 1.24)
+	n.ends[p.side] = end{party: p.leg.party, local: endpoint{show, local.RTP, local.RTCP}.local(id)}
+	p.heard = y.said
+	y.stream.Direction = unheld(y.stream.Direction, c.negotiation.ends[p.side].stream.Direction)
+	var err error
+	if p.offer, err = n.refresh(p.side, false); err != nil {
+		return err
+	}
+	p.negotiation = n
+	p.theirs = c.inA.Request().Clone()
+	p.theirs.Recipient.User = number
+	p.theirs.RemoveHeader("Identity") // RFC 8224: it is signed for another number
+	p.theirs.RemoveHeader("Replaces")
+	p.theirs.SetBody(nil)
+	req := Outgoing(p.theirs, p.leg.party.Trunk, c.wayTo(p), p.leg.callID, p.leg.tag, c.house.UserAgent)
+	req.AppendHeader(sip.NewHeader("Allow", Allow))
+	c.sessionHeaders(req, dialog.Timer{}, 0)
+	if r.at != nil {
+		req.AppendHeader(sip.NewHeader("Replaces", header.Clean(r.dialog.String())))
+		req.AppendHeader(sip.NewHeader("Require", "replaces")) // else it would ring a second time
+	}
+	setSDP(req, p.offer.body)
+	p.invite = req
+	return nil
+}
+
+// unheld is what Y would say to C, where its direction was only the answer to
+// X's hold.
+func unheld(y, x sdp.Direction) sdp.Direction {
+	sends := y == sdp.SendRecv || y == sdp.SendOnly || x == sdp.SendOnly || x == sdp.Inactive
+	receives := y == sdp.SendRecv || y == sdp.RecvOnly || x == sdp.RecvOnly || x == sdp.Inactive
+	switch {
+	case sends && receives:
+		return sdp.SendRecv
+	case sends:
+		return sdp.SendOnly
+	case receives:
+		return sdp.RecvOnly
+	}
+	return sdp.Inactive
+}
+
+// wayTo is that of what C is told, which are the words of the call's caller.
+func (c *Call) wayTo(p *placement) header.Way {
+	return header.Way{From: c.caller, To: p.leg.party.Role, Rules: p.leg.party.Trunk.Headers}
+}
+
+func mediaSide(s side) media.Side {
+	if s == sideB {
+		return media.B
+	}
+	return media.A
+}
+
+// refuseRefer refuses a REFER that the machine does not take.
+func (c *Call) refuseRefer(ref, code int, phrase string) {
+	p := c.referring[ref]
+	delete(c.referring, ref)
+	c.turnDown(p.x.tx, code, phrase, "transfer")
+}
+
+// place takes a REFER: X gets its 202, and C its INVITE.
+func (c *Call) place(ref int) {
+	p := c.referring[ref]
+	delete(c.referring, ref)
+	c.placed = append(c.placed, p)
+	p.number = len(c.placed)
+	c.hasReferred[p.side] = true
+	c.keys = append(c.keys, Key{p.leg.callID, p.leg.tag})
+	c.house.Enter(c, c.keys[len(c.keys)-1])
+	res := c.answer(p.x.tx.Request(), 202, "Accepted")
+	if p.x.silent {
+		res.AppendHeader(sip.NewHeader("Refer-Sub", "false"))
+	}
+	c.answerRefer(p.x.leg, p.x.tx, res)
+	c.notify(p, rejection{100, "Trying"}, nil)
+	c.house.Log.Info("call is being transferred", "call", c.id, "by", p.x.leg.party.Name, "to", p.leg.party.Name)
+	c.inviteTarget(p)
+}
+
+func (c *Call) placement(ref int) *placement { return c.placed[ref-1] }
+
+// inviteTarget sends C's INVITE. Every result comes back through the mailbox.
+func (c *Call) inviteTarget(p *placement) {
+	ctx, cancel := context.WithCancel(context.Background())
+	p.cancel = cancel
+	way := c.wayTo(p)
+	p.tx = c.house.Endpoint.Send(ctx, transport.Outgoing{
+		Request: p.invite.Clone(),
+		Hop:     transport.Hop{Target: &p.leg.party.Trunk.Target},
+		Prepare: func(req *sip.Request, f *transport.Flow) {
+			req.AppendHeader(&sip.ContactHeader{Address: Complete(req, f, way, header.Setup, p.theirs)})
+			from := req.From().Address
+			c.box.put(func() { p.invite.From().Address = from })
+		},
+		Each: func(r transport.Result) {
+			if !c.box.put(func() { c.targetSaid(p, r) }) {
+				c.stray(p.leg, p.invite, r)
+			}
+		},
+	})
+}
+
+// targetSaid takes what came of C's INVITE.
+func (c *Call) targetSaid(p *placement, r transport.Result) {
+	ev := event{ask: question{ref: p.number}}
+	if r.Err != nil {
+		p.status = rejection{503, unreached(p.leg.party, r.Err)}
+		c.targetFailed(p, ev)
+		return
+	}
+	res := r.Response
+	if c.leg(p.side).callID != p.leg.callID {
+		p.leg.flow = r.Flow
+	}
+	switch {
+	case res.StatusCode == 100:
+	case res.StatusCode == 422 && !p.least: // RFC 4028 section 7.3
+		p.least = true
+		p.invite.CSeq().SeqNo++
+		for _, name := range []string{"Session-Expires", "Min-SE", "Supported"} {
+			p.invite.RemoveHeader(name)
+		}
+		c.sessionHeaders(p.invite, dialog.Timer{}, dialog.MinSE(res))
+		p.cancel() // frees what the last one holds
+		c.inviteTarget(p)
+	case res.IsProvisional():
+		tag := c.targetDialog(p, res)
+		reliable := dialog.IsReliable(res)
+		if reliable && !c.prackAt(p.leg, tag, res) {
+			return
+		}
+		if body := sdpBody(res); len(body) > 0 && p.leg.dialogs[tag] != nil {
+			_, _ = p.read(tag, body, reliable) // what counts is the 2xx
+		}
+		p.status = rejection{res.StatusCode, header.Foreign(res.Reason)}
+		ev.kind, ev.code = evTargetRings, res.StatusCode
+		c.feed(ev)
+	case res.IsSuccess():
+		ev.kind, ev.tag = evTargetAnswers, c.targetDialog(p, res)
+		if p.leg.dialogs[ev.tag] == nil { // one fork too many
+			return
+		}
+		p.answers[ev.tag] = dialog.TakeTimer(res)
+		if _, err := p.read(ev.tag, sdpBody(res), true); err != nil {
+			ev.fault = c.unusable(p, err)
+		}
+		c.feed(ev)
+	default:
+		p.status = c.targetRefusal(p, res)
+		c.targetFailed(p, ev)
+	}
+}
+
+// targetRefusal is what X is told of a final answer.
+func (c *Call) targetRefusal(p *placement, res *sip.Response) rejection {
+	switch {
+	case res.StatusCode < 400:
+		return rejection{503, header.Phrase(p.leg.party.Name + " redirects and that is not followed")}
+	case res.StatusCode == 401 || res.StatusCode == 407:
+		return rejection{503, header.Phrase(p.leg.party.Name + " asks for a password")}
+	}
+	return rejection{res.StatusCode, header.Foreign(res.Reason)}
+}
+
+// targetFailed ends a transfer without C; where X has left that is the end of
+// the call.
+func (c *Call) targetFailed(p *placement, ev event) {
+	if c.machine.left(p.side) {
+		c.summary.end(p.leg.party.Name, fmt.Sprintf("transfer failed: %d %s", p.status.code, p.status.phrase), originOf(p.leg.party))
+	}
+	c.house.Log.Info("transfer failed", "call", c.id, "leg", p.leg.party.Name, "code", p.status.code)
+	c.house.Metrics.transferred(p.leg.party, "failed")
+	ev.kind, ev.code = evTargetFails, p.status.code
+	c.feed(ev)
+}
+
+// unusable says what is wrong with C's answer.
+func (c *Call) unusable(p *placement, err error) string {
+	phrase, cause, advice := fault(p.leg.party, err)
+	c.house.Metrics.mediaRefused(p.leg.party, cause)
+	c.house.Log.Warn("answer unusable: "+phrase, "call", c.id, "leg", p.leg.party.Name, "cause", cause, "error", err, "advice", advice)
+	c.house.Metrics.transferred(p.leg.party, "failed")
+	p.status = rejection{503, header.Phrase(phrase)}
+	if c.machine.left(p.side) {
+		c.summary.end(p.leg.party.Name, p.status.phrase, originOf(p.leg.party))
+	}
+	return p.status.phrase
+}
+
+// unreached is why a party cannot be reached, as a phrase.
+func unreached(p Party, err error) string {
+	var failure *transport.Failure
+	if errors.As(err, &failure) {
+		return header.Phrase(failure.Phrase())
+	}
+	return header.Phrase("SBC cannot reach " + p.Name)
+}
+
+// targetDialog keeps the dialog that a response of C opens or confirms, and
+// gives its To tag.
+func (c *Call) targetDialog(p *placement, res *sip.Response) string {
+	tag := res.To().Params.GetOr("tag", "")
+	if d, ok := p.leg.dialogs[tag]; ok {
+		if _, answered := p.answers[tag]; !answered {
+			d.Update(res)
+		}
+		return tag
+	}
+	if len(p.leg.dialogs) >= maxForks {
+		return tag
+	}
+	if d, err := dialog.Calling(p.invite, res); err == nil {
+		p.leg.dialogs[tag] = d
+	}
+	return tag
+}
+
+// read takes what a To tag of C answers: one without SDP repeats what the tag
+// said before.
+func (p *placement) read(tag string, body []byte, final bool) (agreed, error) {
+	a, known := p.forks[tag]
+	if known && (a.final || len(body) == 0) {
+		return a, nil
+	}
+	a, err := p.negotiation.read(p.offer, body)
+	if err == nil {
+		err = p.negotiation.check(&proposal{from: p.side, stream: a.stream})
+	}
+	if err != nil {
+		return agreed{}, err
+	}
+	a.final = final
+	p.forks[tag] = a
+	return a, nil
+}
+
+// ackTarget acknowledges C's 2xx of this tag.
+func (c *Call) ackTarget(ref int, tag string) {
+	p := c.placement(ref)
+	if d := p.leg.dialogs[tag]; d != nil {
+		c.house.Endpoint.SendAck(d.Ack(p.invite.CSeq().SeqNo), p.leg.hop(d))
+	}
+}
+
+// byeTarget ends a dialog of C that does not take X's place.
+func (c *Call) byeTarget(ref int, tag string) {
+	p := c.placement(ref)
+	c.sendBye(p.leg, p.leg.dialogs[tag], true, func() { c.feed(event{kind: evByeDone, side: p.side}) })
+}
+
+// takeOver puts C into X's place: leg, dialog, session and media.
+func (c *Call) takeOver(s side, ref int, tag string) {
+	p, l := c.placement(ref), c.leg(s)
+	past := *l
+	p.x.leg = &past
+	if s == sideB {
+		if c.formerB == nil {
+			c.formerB = &past
+		}
+		c.fork = tag
+	}
+	*l = leg{party: p.leg.party, callID: p.leg.callID, tag: p.leg.tag, flow: p.leg.flow, dialogs: map[string]*dialog.Dialog{tag: p.leg.dialogs[tag]}}
+	c.quiet(s)
+	n, y := c.negotiation, s.other()
+	n.ends[s] = p.negotiation.ends[s]
+	a := p.forks[tag]
+	c.least[s], c.renew[s] = 0, false
+	c.house.Log.Info("call transferred", "call", c.id, "from", past.party.Name, "to", l.party.Name)
+	c.house.Metrics.transferred(l.party, "answered")
+	if err := c.setMedia(s, a.remote()); err != nil {
+		c.house.Log.Error("media of the new leg refused", "call", c.id, "leg", l.party.Name, "error", err)
+		c.box.put(func() { c.feed(event{kind: evEnd, fault: "SBC media fault"}) })
+	}
+	c.agree(s, a)
+	c.arm(s, p.answers[tag])
+	for _, to := range []side{s, y} {
+		if to == y && n.isNews(y) || to == s && n.ends[y].said != p.heard {
+			c.box.put(func() { c.feed(event{kind: evOwed, side: to}) })
+		}
+	}
+}
+
+// quiet forgets what was under way with the remote of a side.
+func (c *Call) quiet(s side) {
+	c.stop(clock{refreshTimer, s})
+	c.stop(clock{expireTimer, s})
+	c.timer[s] = dialog.Timer{}
+	c.unconfirmed[s] = nil
+	if p := c.probes[s]; p != nil && p.timer != nil {
+		p.timer.Stop()
+	}
+	c.probes[s] = nil
+	if c.asked != nil && c.asked.to == s {
+		c.asked = nil
+	}
+}
+
+// part lets a side be without a remote until C is there: nobody listens there,
+// and nobody is missed.
+func (c *Call) part(s side) {
+	c.quiet(s)
+	for _, p := range c.placed {
+		if p.side == s && p.number == len(c.placed) {
+			p.x.gone = true
+		}
+	}
+	e := &c.negotiation.ends[s]
+	r := agreed{stream: e.stream, key: e.key}.remote()
+	r.Hold, r.Mute = true, true
+	if err := c.setMedia(s, r); err != nil {
+		c.house.Log.Debug("cannot hold the media of a leg", "call", c.id, "leg", c.leg(s).party.Name, "error", err)
+	}
+}
+
+// drop cancels C's INVITE.
+func (c *Call) drop(ref int) {
+	p := c.placement(ref)
+	if c.machine.left(p.side) {
+		c.summary.end("callseal", "transfer rang too long", originLocal)
+	}
+	c.house.Metrics.transferred(p.leg.party, "abandoned")
+	p.tx.Cancel()
+}
+
+// notify tells X how its transfer goes, and calls over once it knows of the
+// last, or never will.
+func (c *Call) notify(p *placement, said rejection, over func()) {
+	x := &p.x
+	if x.silent || x.gone {
+		if over != nil {
+			c.box.put(over)
+		}
+		return
+	}
+	req := x.dialog.Request(sip.NOTIFY)
+	req.AppendHeader(sip.NewHeader("Event", x.event))
+	state := "active;expires=" + fmt.Sprint(int((c.house.Ring + lifetime).Seconds()))
+	if over != nil {
+		state = "terminated;reason=noresource"
+	}
+	req.AppendHeader(sip.NewHeader("Subscription-State", state))
+	req.AppendHeader(sip.NewHeader("Content-Type", sipfrag))
+	req.SetBody(fmt.Appendf(nil, "SIP/2.0 %d %s\r\n", said.code, said.phrase))
+	c.send(x.leg, x.dialog, req, func(r transport.Result) {
+		if r.Err == nil && r.Response.IsProvisional() {
+			return
+		}
+		c.box.put(func() {
+			if r.Err == nil && r.Response.StatusCode == 481 { // RFC 6665 section 4.2.2
+				x.silent = true
+			}
+			if over != nil {
+				over()
+			}
+		})
+	})
+}
+
+// notifyLast tells X how its transfer ended.
+func (c *Call) notifyLast(ref, code int) {
+	p := c.placement(ref)
+	said := p.status
+	if said.code != code {
+		said = rejection{code, lastPhrases[code]}
+	}
+	c.notify(p, said, func() { c.feed(event{kind: evNotified, side: p.side, ask: question{ref: ref}}) })
+}
+
+// lastPhrases are those of the ends that are not C's own words.
+var lastPhrases = map[int]string{200: "OK", 408: "Request Timeout", 487: "Request Terminated", 503: "Service Unavailable"}
+
+// byePast hangs up on X, whose place was taken.
+func (c *Call) byePast(ref int) {
+	p := c.placement(ref)
+	c.sendBye(p.x.leg, p.x.dialog, true, func() { c.feed(event{kind: evByeDone, side: p.side}) })
+}
+
+// outsider takes a request of somebody who is not, or not yet, in the call: an
+// X whose place was taken, or a C that has not answered. It tells whether it was
+// one.
+func (c *Call) outsider(tx *transport.ServerTx) bool {
+	req := tx.Request()
+	key := Key{req.CallID().Value(), req.To().Params.GetOr("tag", "")}
+	if key == c.a.key() || key == c.b.key() {
+		return false
+	}
+	for _, p := range c.placed {
+		past := p.x.leg.key() == key
+		l := p.leg
+		if past {
+			l = p.x.leg
+		}
+		d := l.dialogs[req.From().Params.GetOr("tag", "")]
+		if l.key() != key || d == nil || tx.Flow().Role() != l.party.Role {
+			continue
+		}
+		switch {
+		case d.Accept(req) != nil:
+			c.turnDown(tx, 500, "CSeq out of order", "cseq")
+		case req.Method == sip.BYE && past && d == p.x.dialog:
+			c.byeIn = tx
+			c.feed(event{kind: evPastBye, side: p.side, ask: question{ref: p.number}})
+		case req.Method == sip.BYE: // an early dialog, or a fork that lost
+			_ = tx.Respond(c.answer(req, 200, "OK"))
+		case past:
+			c.turnDown(tx, 481, "Call/Transaction Does Not Exist", "no_dialog")
+		default:
+			c.turnDown(tx, 500, "SBC is transferring this call", "early")
+		}
+		return true
+	}
+	return false
+}
+
+func (l *leg) key() Key { return Key{l.callID, l.tag} }
+
+// stray takes what still comes of an INVITE of ours whose outcome is settled: a
+// 2xx that comes again is ACKed again, and that of another fork ended, or it
+// would wait, and be billed, for an ACK that nobody sends.
+func (c *Call) stray(called *leg, invite *sip.Request, r transport.Result) {
+	if r.Err != nil || !r.Response.IsSuccess() {
+		return
+	}
+	tag := r.Response.To().Params.GetOr("tag", "")
+	d, known := called.dialogs[tag]
+	if !known {
+		var err error
+		if d, err = dialog.Calling(invite, r.Response); err != nil || len(called.dialogs) >= 2*maxForks {
+			return
+		}
+		called.dialogs[tag] = d
+	}
+	l := &leg{party: called.party, flow: r.Flow} // the leg's own is the call's
+	c.house.Endpoint.SendAck(d.Ack(invite.CSeq().SeqNo), l.hop(d))
+	if !known {
+		c.send(l, d, d.Request(sip.BYE), nil)
+	}
+}

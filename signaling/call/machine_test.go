@@ -137,6 +137,8 @@ func audible(actions []action) string {
 			out = append(out, "200-BYE-"+a.side.String())
 		case opAsk, opCancelAsk, opAnswerOffer, opRefuseOffer, opRelayRefusal, opRepeat:
 			out = append(out, audibleExchange(a))
+		case opRefuseRefer, opPlace, opNotify, opNotifyLast, opAckTarget, opByeTarget, opDrop, opForsake, opTakeOver, opByePast, opPart:
+			out = append(out, audibleTransfer(a))
 		case opStart, opStop, opCloseMedia, opFinish:
 		}
 	}
@@ -160,6 +162,9 @@ type world struct {
 	answers map[string]bool // tags that sent a 2xx
 	open    bool            // media
 	over    bool
+
+	stage        stage
+	winnerBefore string // the machine's, before the event
 }
 
 func (w *world) feed(ev event) {
@@ -168,8 +173,9 @@ func (w *world) feed(ev event) {
 		w.answers[ev.tag] = true
 	}
 	if ev.kind == evBye {
-		w.ended[w.dialog(ev.side, ev.tag)] = true
+		w.ended[w.key(ev.side, ev.tag)] = true
 	}
+	w.winnerBefore = w.m.winner
 	if ev.kind == evReleased {
 		w.finals++
 		w.ok = true
@@ -204,9 +210,9 @@ func (w *world) note(ev event, a action) {
 		delete(w.owedAck, a.tag)
 	case opBye:
 		w.byesOut[a.side]++
-		key := w.dialog(a.side, a.tag)
-		if w.ended[key] && a.side == sideA {
-			w.t.Fatalf("A gets a BYE after its own")
+		key := w.key(a.side, a.tag)
+		if w.ended[key] && (a.side == sideA || w.stage.owner[a.side] != 0) {
+			w.t.Fatalf("%s gets a BYE after its own", key)
 		}
 		w.ended[key] = true
 	case opStart:
@@ -227,6 +233,8 @@ func (w *world) note(ev event, a action) {
 			w.t.Fatalf("offer %d is answered twice", a.ref)
 		}
 		delete(w.offers, a.ref)
+	case opRefuseRefer, opPlace, opNotify, opNotifyLast, opAckTarget, opByeTarget, opDrop, opForsake, opTakeOver, opByePast, opPart:
+		w.noteTransfer(a)
 	case opResend, opCancel, opAbandon, opAnswerBye, opCancelAsk, opRepeat:
 	}
 }
@@ -239,6 +247,7 @@ func TestEveryCallEndsClean(t *testing.T) {
 		w := &world{
 			t: t, m: machine{limits: limits{ring: time.Minute, length: time.Hour}}, running: map[clock]bool{}, owedAck: map[string]bool{},
 			offers: map[int]bool{}, byesOut: map[side]int{}, ended: map[string]bool{}, answers: map[string]bool{}, open: true,
+			stage: stage{refers: map[int]bool{}},
 		}
 		for _, a := range w.m.start() {
 			w.note(event{}, a)
@@ -256,12 +265,16 @@ func TestEveryCallEndsClean(t *testing.T) {
 // draw picks an event that can happen now.
 func (w *world) draw(final *bool) (event, bool) {
 	tag := rapid.SampledFrom([]string{"x", "y"}).Draw(w.t, "tag")
-	switch k := rapid.SampledFrom([]kind{evProvisional, evSuccess, evRejected, evCancel, evLost, evAck, evBye, evByeDone, evTimer, evEnd, evOffer, evOffer, evAsked, evAsked, evWithdrawn, evConfirmed, evOwed, evReleased}).Draw(w.t, "kind"); k {
+	switch k := rapid.SampledFrom([]kind{evProvisional, evSuccess, evRejected, evCancel, evLost, evAck, evBye, evByeDone, evTimer, evEnd, evOffer, evOffer, evAsked, evAsked, evWithdrawn, evConfirmed, evOwed, evReleased,
+		evRefer, evTargetRings, evTargetAnswers, evTargetAnswers, evTargetFails, evNotified, evPastBye}).Draw(w.t, "kind"); k {
 	case evProvisional:
 		return event{kind: k, tag: tag, code: rapid.SampledFrom([]int{100, 180, 183}).Draw(w.t, "code")}, !*final
 	case evSuccess:
 		fault := rapid.SampledFrom([]string{"", "", "no SRTP"}).Draw(w.t, "fault")
 		allowed := !*final || len(w.answers) > 0
+		if w.stage.owner[sideB] != 0 { // of a B that is not in the call any more: see stray
+			return event{}, false
+		}
 		*final = true
 		return event{kind: k, tag: tag, fault: fault, held: fault == "" && w.m.state == calling && rapid.Bool().Draw(w.t, "held")}, allowed
 	case evRejected:
@@ -277,7 +290,7 @@ func (w *world) draw(final *bool) (event, bool) {
 		if s == sideB && w.m.winner != "" && rapid.Bool().Draw(w.t, "winner") {
 			tag = w.m.winner
 		}
-		return event{kind: k, side: s, tag: tag}, s == sideA || w.answers[tag]
+		return event{kind: k, side: s, tag: tag}, s == sideA || w.answers[tag] && w.stage.owner[s] == 0 || w.stage.owner[s] != 0 && tag == w.m.winner
 	case evByeDone:
 		s := rapid.SampledFrom([]side{sideA, sideB}).Draw(w.t, "side")
 		if w.byesOut[s] == 0 {
@@ -287,12 +300,14 @@ func (w *world) draw(final *bool) (event, bool) {
 		return event{kind: k, side: s}, true
 	case evTimer:
 		c := clock{
-			rapid.SampledFrom([]timer{ringTimer, retransmitTimer, ackTimer, cancelTimer, lengthTimer, glareTimer, repeatTimer, confirmTimer, askTimer}).Draw(w.t, "timer"),
+			rapid.SampledFrom([]timer{ringTimer, retransmitTimer, ackTimer, cancelTimer, lengthTimer, glareTimer, repeatTimer, confirmTimer, askTimer, placeTimer, dropTimer}).Draw(w.t, "timer"),
 			rapid.SampledFrom([]side{sideA, sideB}).Draw(w.t, "side"),
 		}
 		ran := w.running[c]
 		delete(w.running, c)
 		return event{kind: k, timer: c.timer, side: c.side}, ran
+	case evRefer, evTargetRings, evTargetAnswers, evTargetFails, evNotified, evPastBye:
+		return w.drawTransfer(k)
 	case evOffer, evAsked, evWithdrawn, evConfirmed, evOwed:
 		return w.drawExchange(k)
 	default:
@@ -316,6 +331,7 @@ func (w *world) settle() {
 		case w.byesOut[sideB] > 0:
 			w.byesOut[sideB]--
 			w.feed(event{kind: evByeDone, side: sideB})
+		case w.settleTransfers():
 		default:
 			for _, timer := range []timer{cancelTimer, ackTimer, ringTimer, lengthTimer} {
 				if c := (clock{timer: timer}); w.running[c] {
@@ -340,6 +356,7 @@ func (w *world) settle() {
 	case w.ok && !w.ended["A"]:
 		w.t.Fatal("A's dialog is left open")
 	}
+	w.transfersEnded()
 	for tag := range w.answers {
 		if !w.ended["B/"+tag] {
 			w.t.Fatalf("B's dialog %s is left open", tag)

@@ -40,6 +40,7 @@ type worker struct {
 	work     srtp.Scratch
 	tally    tally
 	rounds   uint64 // so far
+	obeyed   bool   // a command was run in this round
 	behind   bool   // this round has left packets where it found more than it may take
 	current  *state // whose packet is being relayed
 	stopping bool
@@ -82,6 +83,11 @@ func (w *worker) run() error {
 			return err
 		}
 		w.round()
+		if w.obeyed { // whoever waited stands in the queue of this processor, which is about to sleep: let it go first
+			w.obeyed = false
+			runtime.Gosched()
+			continue
+		}
 		w.nap()
 	}
 	return nil
@@ -116,7 +122,7 @@ func (w *worker) commands() {
 			return
 		}
 		command := w.mailbox[0]
-		w.mailbox = w.mailbox[1:]
+		w.mailbox, w.obeyed = w.mailbox[1:], true
 		w.mu.Unlock()
 		command()
 	}

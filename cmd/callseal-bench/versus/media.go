@@ -152,7 +152,7 @@ func (b *mediaBench) measure(ctx context.Context, name string, calls int) (compa
 		err = wait(ctx, time.Second)
 	}
 	if err == nil {
-		err = observe(ctx, s.sampler, load, latency, b.Duration, &r)
+		err = observe(ctx, s.sampler, load, latency, b.Duration, &r, nil)
 	}
 	end, ended := load.end(ctx)
 	if err == nil {
@@ -193,15 +193,15 @@ func (b *mediaBench) start(ctx context.Context, name string, plans []bench.Plan,
 }
 
 // observe fills in what happens in the time d. Without a sampler it leaves the
-// cost out.
-func observe(ctx context.Context, sampler *bench.Sampler, load traffic, latency *bench.Latency, d time.Duration, r *compare.MediaRound) error {
+// cost out. It shows each second to a recorder, if there is one.
+func observe(ctx context.Context, sampler *bench.Sampler, load traffic, latency *bench.Latency, d time.Duration, r *compare.MediaRound, seconds *recorder) error {
 	latency.Reset()
 	cost, err := sample(sampler)
 	if err != nil {
 		return err
 	}
 	began, own, packets := time.Now(), ownCPU(), received(load)
-	if err := wait(ctx, d); err != nil {
+	if err := pass(ctx, d, sampler, seconds); err != nil {
 		return err
 	}
 	after, err := sample(sampler)
@@ -217,6 +217,28 @@ func observe(ctx context.Context, sampler *bench.Sampler, load traffic, latency 
 	r.LatenessP99 = compare.InMicros(load.figures()[0].Lateness.P99)
 	if r.Packets == 0 {
 		return fmt.Errorf("%w: nothing was relayed", errMeasure)
+	}
+	return nil
+}
+
+// pass waits for the time d, and shows each second of it to a recorder.
+func pass(ctx context.Context, d time.Duration, sampler *bench.Sampler, seconds *recorder) error {
+	if seconds == nil {
+		return wait(ctx, d)
+	}
+	for end := time.Now().Add(d); time.Until(end) > 0; {
+		if err := wait(ctx, min(time.Second, time.Until(end))); err != nil {
+			return err
+		}
+		cost, err := sample(sampler)
+		switch {
+		case err != nil:
+			return err
+		case sampler == nil:
+			seconds.second(nil)
+		default:
+			seconds.second(&cost)
+		}
 	}
 	return nil
 }

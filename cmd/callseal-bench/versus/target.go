@@ -15,6 +15,7 @@ import (
 	"callseal/bench"
 	"callseal/bench/compare"
 	"callseal/bench/relay"
+	"callseal/bench/show"
 )
 
 // TargetCmd is `callseal-bench media`: calls through a relay without SIP.
@@ -26,6 +27,8 @@ type TargetCmd struct {
 	Container string        `placeholder:"NAME" help:"The relay's Docker container, to tell what it costs."`
 	MaxLoss   float64       `default:"0" help:"Share of the packets that may be lost, 0 to 1."`
 	JSON      string        `name:"json" placeholder:"FILE" help:"Write the figures to a file."`
+	Report    string        `placeholder:"FILE" help:"Write a report with plots to a file, as one HTML page."`
+	SLO       show.SLO      `name:"slo" placeholder:"LIST" help:"Objectives, like latency_p99<2ms,loss<0.01%; exit status 2 when one is missed."`
 }
 
 // dockerTimeout is how long docker may take to tell of a container.
@@ -60,8 +63,9 @@ func (c TargetCmd) Run(out io.Writer) error {
 	if err == nil {
 		err = wait(ctx, time.Second)
 	}
+	rec := newRecorder(c, load, latency, idle)
 	if err == nil {
-		err = observe(ctx, sampler, load, latency, c.Duration, &r)
+		err = observe(ctx, sampler, load, latency, c.Duration, &r, rec)
 	}
 	ends, ended := load.end(ctx)
 	if err = errors.Join(err, ended); err != nil {
@@ -77,7 +81,7 @@ func (c TargetCmd) Run(out io.Writer) error {
 		one := compare.Media{Command: strings.Join(os.Args, " "), Began: time.Now(), Machine: machine(false), Rounds: []compare.MediaRound{r}}
 		one.Summarise()
 		return one.WriteJSON(w)
-	}), c.judge(r))
+	}), c.conclude(rec.done(ends)), c.judge(r))
 }
 
 // open connects to the relay, or starts the floor.

@@ -18,6 +18,7 @@ import (
 
 	"callseal/bench/compare"
 	"callseal/bench/relay"
+	"callseal/bench/show"
 )
 
 // TestMain is also the floor: the bench starts its own program for that.
@@ -146,11 +147,25 @@ func TestTarget(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("the floor runs on Linux only")
 	}
-	path := filepath.Join(t.TempDir(), "out.json")
+	path, page := filepath.Join(t.TempDir(), "out.json"), filepath.Join(t.TempDir(), "out.html")
 	var out bytes.Buffer
-	c := TargetCmd{Target: "relay-floor", Calls: 2, Duration: 200 * time.Millisecond, JSON: path}
-	if err := c.Run(&out); err != nil {
+	c := TargetCmd{Target: "relay-floor", Calls: 2, Duration: 1200 * time.Millisecond, JSON: path, Report: page}
+	if err := c.SLO.UnmarshalText([]byte("latency_p99<10s,loss<1%,latency_p50<1us")); err != nil { // the last no relay meets
 		t.Fatal(err)
+	}
+	err := c.Run(&out)
+	var status interface{ ExitCode() int }
+	if !errors.As(err, &status) || status.ExitCode() != show.StatusMissed || !strings.HasSuffix(err.Error(), ": latency_p50<1us") {
+		t.Errorf("an objective is missed: %v", err)
+	}
+	html, err := os.ReadFile(page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"relay-floor", "<svg", "latency_p50"} {
+		if !bytes.Contains(html, []byte(want)) {
+			t.Errorf("no %q in the report", want)
+		}
 	}
 	r := read[compare.Media](t, path).Rounds[0]
 	if r.Lost != 0 || r.Changed != 0 || r.Same == 0 || r.PerPacket() <= 0 {

@@ -105,7 +105,7 @@ func (c sbcConfig) write(t *testing.T, addr, admin netip.Addr, ca *authority) st
 	}
 	id := ca.issue(t, "sbc.test", c.front)
 	var y strings.Builder
-	fmt.Fprintf(&y, "tls: {certificate: %s, key: %s}\n", id.cert, id.key)
+	fmt.Fprintf(&y, "tls: {certificate: %q, key: %q}\n", id.cert, id.key)
 	fmt.Fprintf(&y, "admin: {listen: \"%s:9090\"}\n", admin)
 	fmt.Fprintf(&y, "log: {level: debug}\n")
 	fmt.Fprintf(&y, "limits: {%s}\n", c.limits)
@@ -145,7 +145,7 @@ func (tr trunk) yaml(ca *authority) string {
 		}
 		fmt.Fprintf(&y, "    uri: \"sips:%s\"\n", tr.remote)
 		fmt.Fprintf(&y, "    media: required\n")
-		fmt.Fprintf(&y, "    tls: {ca: %s, server_name: %s}\n", ca.file, name)
+		fmt.Fprintf(&y, "    tls: {ca: %q, server_name: %s}\n", ca.file, name)
 	}
 	if tr.calls {
 		fmt.Fprintf(&y, "    sources: [%s/32]\n", tr.remote.Addr())

@@ -13,7 +13,7 @@ func TestKeysAsEvents(t *testing.T) {
 	for _, row := range []struct {
 		name            string
 		dialer, carrier int
-	}{{"Asterisk 16 reads a phone, 22 a dialer", 16, 22}, {"Asterisk 22 reads a phone, 16 a dialer", 22, 16}} {
+	}{{"Asterisk 16 reads a phone and 22 a dialer", 16, 22}, {"Asterisk 22 reads a phone and 16 a dialer", 22, 16}} {
 		t.Run(row.name, func(t *testing.T) {
 			needPeers(t)
 			h := startHouse(t, houseConfig{dialer: asteriskConfig{Version: row.dialer}, carrier: asteriskConfig{Version: row.carrier}})
@@ -33,7 +33,7 @@ func TestKeysByINFO(t *testing.T) {
 	for _, row := range []struct {
 		name            string
 		dialer, carrier int
-	}{{"Asterisk 16 reads a phone, 22 a dialer", 16, 22}, {"Asterisk 22 reads a phone, 16 a dialer", 22, 16}} {
+	}{{"Asterisk 16 reads a phone and 22 a dialer", 16, 22}, {"Asterisk 22 reads a phone and 16 a dialer", 22, 16}} {
 		t.Run(row.name, func(t *testing.T) {
 			needPeers(t)
 			h := startHouse(t, houseConfig{dialer: keysByINFO(row.dialer), carrier: keysByINFO(row.carrier)})

@@ -13,7 +13,7 @@ func TestCallerCodeStaysInTheHouse(t *testing.T) {
 		dialer:  asteriskConfig{Version: 16, Options: []string{"sendrpid = pai"}},
 		carrier: asteriskConfig{Version: 22},
 	})
-	h.dialer.dial(t, "agent", "9101")
+	h.dialer.dial(t, "agent", "77101")
 	if status, cause := h.dialer.result(t, "101"); status != "ANSWER" || cause != 16 {
 		t.Errorf("DIALSTATUS %s, HANGUPCAUSE %d, want ANSWER 16", status, cause)
 	}

@@ -18,9 +18,9 @@ func TestConnectionOfDialerIsCut(t *testing.T) {
 		version    int
 		dialerEnds bool
 	}{
-		{"Asterisk 16, the carrier hangs up", 16, false},
+		{"the carrier of Asterisk 16 hangs up", 16, false},
 		{"Asterisk 16 hangs up", 16, true},
-		{"Asterisk 22, the carrier hangs up", 22, false},
+		{"the carrier of Asterisk 22 hangs up", 22, false},
 		{"Asterisk 22 hangs up", 22, true},
 	} {
 		t.Run(row.name, func(t *testing.T) {

@@ -60,15 +60,7 @@ func TestExchanges(t *testing.T) {
 			m.start()
 			m.handle(event{kind: evSuccess, tag: "x"})
 			m.handle(event{kind: evAck})
-			var got []string
-			for _, word := range strings.Fields(l.in) {
-				if out := audible(m.handle(parseEvent(t, word))); out != "" {
-					got = append(got, out)
-				}
-			}
-			if have := strings.Join(got, " | "); have != l.want {
-				t.Errorf("in   %s\ngot  %s\nwant %s", l.in, have, l.want)
-			}
+			climb(t, &m, l.in, l.want)
 		})
 	}
 }
@@ -87,15 +79,7 @@ func TestExchangesBeforeTheAnswer(t *testing.T) {
 		t.Run(l.name, func(t *testing.T) {
 			m := machine{limits: limits{ring: time.Minute, length: time.Hour}}
 			m.start()
-			var got []string
-			for _, word := range strings.Fields(l.in) {
-				if out := audible(m.handle(parseEvent(t, word))); out != "" {
-					got = append(got, out)
-				}
-			}
-			if have := strings.Join(got, " | "); have != l.want {
-				t.Errorf("in   %s\ngot  %s\nwant %s", l.in, have, l.want)
-			}
+			climb(t, &m, l.in, l.want)
 		})
 	}
 }

@@ -62,17 +62,9 @@ func TestLadders(t *testing.T) {
 		t.Run(l.name, func(t *testing.T) {
 			m := machine{limits: limits{ring: time.Minute, length: time.Hour}}
 			m.start()
-			var got []string
-			for _, word := range strings.Fields(l.in) {
-				if out := audible(m.handle(parseEvent(t, word))); out != "" {
-					got = append(got, out)
-				}
-			}
+			climb(t, &m, l.in, l.want)
 			if strings.Contains(l.in, "done-") && m.state != done && !strings.Contains(l.want, "ack/y bye-B/y") {
 				t.Errorf("the call is not over: %v", m.state)
-			}
-			if have := strings.Join(got, " | "); have != l.want {
-				t.Errorf("in   %s\ngot  %s\nwant %s", l.in, have, l.want)
 			}
 		})
 	}
@@ -108,6 +100,21 @@ func parseEvent(t *testing.T, word string) event {
 		return event{kind: evProvisional, code: code}
 	}
 	return event{kind: evRejected, code: code}
+}
+
+// climb plays a ladder: the words of in are what happens, want is what can be
+// heard of each that makes a sound.
+func climb(t *testing.T, m *machine, in, want string) {
+	t.Helper()
+	var got []string
+	for _, word := range strings.Fields(in) {
+		if out := audible(m.handle(parseEvent(t, word))); out != "" {
+			got = append(got, out)
+		}
+	}
+	if have := strings.Join(got, " | "); have != want {
+		t.Errorf("in   %s\ngot  %s\nwant %s", in, have, want)
+	}
 }
 
 // audible writes the actions that somebody outside can hear.

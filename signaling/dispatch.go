@@ -60,14 +60,14 @@ func (s *Server) invite(tx *transport.ServerTx) {
 	}
 	joins := to != nil
 	if !joins {
-		to = s.cfg.Table.Next(from.Role)
+		to = s.state().cfg.Table.Next(from.Role)
 	}
 	if to == nil {
 		s.refuse(tx, refusal{503, header.Phrase("SBC has no route for " + from.Name), "route", nil})
 		s.notes.warn(s.log, time.Now(), "INVITE refused: no route", "leg", from.Name, "advice", "add a route from "+from.Role.String()+" to routes")
 		return
 	}
-	c := call.New(&s.house, tx, from, to)
+	c := call.New(&s.state().house, tx, from, to)
 	if joins {
 		c.Replace(replaces)
 	}
@@ -116,19 +116,20 @@ func retryAfter() []sip.Header {
 // identify tells who a flow belongs to: a trunk by its source address, or a
 // phone that may call.
 func (s *Server) identify(f *transport.Flow) (call.Party, bool) {
+	st := s.state()
 	// A connection that we dialled is its trunk's. A UDP socket is not: anybody
 	// may send to it.
-	if t := s.cfg.Table.ByName(f.Trunk()); t != nil && (f.Proto() != transport.UDP || t.Has(f.Remote().Addr())) {
+	if t := st.cfg.Table.ByName(f.Trunk()); t != nil && (f.Proto() != transport.UDP || t.Has(f.Remote().Addr())) {
 		return call.TrunkParty(t), true
 	}
 	if f.Role() != transport.Phone {
-		t := s.cfg.Table.Identify(f.Role(), f.Remote().Addr())
+		t := st.cfg.Table.Identify(f.Role(), f.Remote().Addr())
 		if t == nil {
 			return call.Party{}, false
 		}
 		return call.TrunkParty(t), true
 	}
-	l, ok := s.listeners[f.Listener()]
+	l, ok := st.listeners[f.Listener()]
 	if !ok || !l.mayCall(f.Remote().Addr()) {
 		return call.Party{}, false
 	}
@@ -177,7 +178,7 @@ func (s *Server) respond(tx *transport.ServerTx, code int, phrase string, header
 
 func (s *Server) response(tx *transport.ServerTx, code int, phrase string, headers []sip.Header) *sip.Response {
 	res := sip.NewResponseFromRequest(tx.Request(), code, phrase, nil)
-	res.AppendHeader(sip.NewHeader("Server", s.cfg.UserAgent))
+	res.AppendHeader(sip.NewHeader("Server", s.state().cfg.UserAgent))
 	for _, h := range headers {
 		res.AppendHeader(h)
 	}

@@ -100,7 +100,7 @@ func (s *Server) subscribe(tx *transport.ServerTx) {
 			delete(s.subscriptions, key)
 		}
 	}
-	sub, err := call.NewSubscription(&s.house, tx, from, to, forget)
+	sub, err := call.NewSubscription(&s.state().house, tx, from, to, forget)
 	if err != nil {
 		s.mu.Lock()
 		delete(s.relaying, call.InviteOf(tx.Request()))
@@ -141,7 +141,7 @@ func (s *Server) wayOn(tx *transport.ServerTx) (call.Party, *trunk.Trunk) {
 		s.stranger(tx)
 		return from, nil
 	}
-	to := s.cfg.Table.Next(from.Role)
+	to := s.state().cfg.Table.Next(from.Role)
 	if to == nil {
 		code := 404
 		if from.Role == transport.Dialer {
@@ -185,7 +185,7 @@ func (s *Server) relayed(tx *transport.ServerTx, from call.Party, to *trunk.Trun
 	if from.Trunk != nil {
 		back.Rules = from.Trunk.Headers
 	}
-	req := call.Outgoing(theirs, to, there, rand.Text(), rand.Text(), s.cfg.UserAgent)
+	req := call.Outgoing(theirs, to, there, rand.Text(), rand.Text(), s.state().cfg.UserAgent)
 	req.SetBody(theirs.Body())
 	return transport.Outgoing{
 		Request: req,
@@ -203,7 +203,7 @@ func (s *Server) relayed(tx *transport.ServerTx, from call.Party, to *trunk.Trun
 			s.mu.Lock()
 			delete(s.relaying, call.InviteOf(theirs))
 			s.mu.Unlock()
-			res := call.Relayed(theirs, r, call.TrunkParty(to), back, s.cfg.UserAgent)
+			res := call.Relayed(theirs, r, call.TrunkParty(to), back, s.state().cfg.UserAgent)
 			s.metrics.calls.Relayed(from.Role, to.Role(), theirs.Method, res.StatusCode)
 			if err := tx.Respond(res); err != nil {
 				s.log.Debug("response not sent", "code", res.StatusCode, "remote", tx.Flow().Remote().String(), "error", err)

@@ -45,12 +45,13 @@ var strange = refusal{403, "SBC does not know this address", "source", nil}
 // full names what there is no room for, as the counter's label and as a
 // phrase.
 func (s *Server) full(now time.Time) (cause, phrase string) {
+	limits := &s.state().limits
 	switch {
 	case s.draining.Load():
 		return "draining", "SBC takes no new calls"
-	case s.Calls() >= s.limits.Calls:
+	case s.Calls() >= limits.Calls:
 		return "limit", "SBC call limit reached"
-	case s.memory.above(s.limits.Memory, now):
+	case s.memory.above(limits.Memory, now):
 		return "memory", "SBC memory limit reached"
 	case !s.setups.take(now):
 		return "setups", "SBC call rate limit reached"
@@ -61,19 +62,25 @@ func (s *Server) full(now time.Time) (cause, phrase string) {
 // rate lets so many things through per second, after a pause as many at once.
 // The zero value lets all through.
 type rate struct {
+	mu        sync.Mutex // guards what follows
 	perSecond float64
+	left      float64
+	at        time.Time // when left was true
+}
 
-	mu   sync.Mutex // guards what follows
-	left float64
-	at   time.Time // when left was true
+// set changes the rate.
+func (r *rate) set(perSecond float64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.perSecond = perSecond
 }
 
 func (r *rate) take(now time.Time) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	if r.perSecond == 0 {
 		return true
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
 	if r.at.IsZero() {
 		r.left = r.perSecond
 	} else {

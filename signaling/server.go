@@ -24,15 +24,14 @@ const hangUpTime = 2 * time.Second
 // Server takes calls in on its listeners and places them on its trunks.
 type Server struct {
 	// Never mutated after New.
-	cfg       Config
-	limits    Limits
-	listeners map[string]*Listener
-	endpoint  *transport.Endpoint
-	house     call.House
-	log       *slog.Logger
-	metrics   *Metrics
+	endpoint *transport.Endpoint
+	media    call.Relay
+	log      *slog.Logger
+	metrics  *Metrics
 
-	draining  atomic.Bool // written under mu
+	current   atomic.Pointer[state] // stored by New and Reload
+	reloading sync.Mutex            // held by Reload
+	draining  atomic.Bool           // written under mu
 	notes     notes
 	setups    rate           // new calls
 	strangers rate           // calls of unknown addresses
@@ -58,9 +57,7 @@ func New(cfg Config, relay call.Relay, log *slog.Logger, metrics *Metrics) (*Ser
 		metrics = &Metrics{}
 	}
 	s := &Server{
-		cfg:           cfg,
-		limits:        cfg.Limits.withDefaults(),
-		listeners:     make(map[string]*Listener),
+		media:         relay,
 		log:           log,
 		metrics:       metrics,
 		calls:         make(map[call.Key]*call.Call),
@@ -69,14 +66,12 @@ func New(cfg Config, relay call.Relay, log *slog.Logger, metrics *Metrics) (*Ser
 		subscriptions: make(map[call.Key]*call.Subscription),
 		idle:          make(chan struct{}),
 	}
-	s.setups.perSecond, s.strangers.perSecond = float64(s.limits.Setups), strangersPerSecond
+	s.setups.perSecond, s.strangers.perSecond = float64(cfg.Limits.Setups), strangersPerSecond
 	tc := transport.Config{
 		Limits: cfg.Transport, Handler: s, Log: log, Metrics: metrics.transport, UserAgent: cfg.UserAgent,
 		Network: cfg.Network, Resolver: cfg.Resolver,
 	}
-	for i := range cfg.Listeners {
-		l := &cfg.Listeners[i]
-		s.listeners[l.Name] = l
+	for _, l := range cfg.Listeners {
 		tc.Listeners = append(tc.Listeners, l.Listener)
 	}
 	endpoint, err := transport.New(tc)
@@ -84,28 +79,8 @@ func New(cfg Config, relay call.Relay, log *slog.Logger, metrics *Metrics) (*Ser
 		return nil, err
 	}
 	s.endpoint = endpoint
-	s.house = call.House{
-		Endpoint: endpoint, Relay: relay, Table: &s.cfg.Table, MediaAddress: s.mediaAddress,
-		Ring: s.limits.Ring, Length: s.limits.Duration, Session: s.limits.Session,
-		UserAgent: cfg.UserAgent, Log: log, Metrics: metrics.calls, Forget: s.forget, Refused: metrics.refuse, Find: s.find,
-		Enter: s.enter, Next: s.cfg.Table.Next,
-	}
+	s.current.Store(s.newState(cfg))
 	return s, nil
-}
-
-// mediaAddress gives the relay's address for a leg of IPv6 or IPv4; where
-// only one of the two is configured, that one.
-func (s *Server) mediaAddress(v6 bool) (bind, advertise netip.Addr) {
-	m := s.cfg.Media
-	if (v6 && m.V6.IsValid()) || !m.V4.IsValid() {
-		bind, advertise = m.V6, m.AdvertiseV6
-	} else {
-		bind, advertise = m.V4, m.AdvertiseV4
-	}
-	if !advertise.IsValid() {
-		advertise = bind
-	}
-	return bind, advertise
 }
 
 // Run serves until ctx ends, then hangs up the calls that are left and
@@ -192,7 +167,7 @@ func (s *Server) admit(c *call.Call) *refusal {
 	switch {
 	case s.draining.Load():
 		return &refusal{503, "SBC takes no new calls", "draining", retryAfter()}
-	case len(s.invites) >= s.limits.Calls:
+	case len(s.invites) >= s.state().limits.Calls:
 		return &refusal{503, "SBC call limit reached", "limit", retryAfter()}
 	}
 	for _, key := range c.Keys() {

@@ -185,8 +185,9 @@ func newFixtureOn(t testing.TB, audio media.Config, edit func(*Config)) *fixture
 	if err != nil {
 		t.Fatal(err)
 	}
-	healthy := f.house.MediaAddress
-	f.house.MediaAddress = func(v6 bool) (netip.Addr, netip.Addr) {
+	house := &f.state().house
+	healthy := house.MediaAddress
+	house.MediaAddress = func(v6 bool) (netip.Addr, netip.Addr) {
 		if f.faulty.Load() {
 			panic("a fault made by the test")
 		}

@@ -30,8 +30,8 @@ type House struct {
 		SendAck(*sip.Request, transport.Hop)
 	}
 	Relay Relay
-	// Table knows the trunks that a redirection may lead to.
-	Table *trunk.Table
+	// Table gives the trunks of now, which a redirection may lead to.
+	Table func() *trunk.Table
 	// MediaAddress is where the relay binds for a leg, and what SDP says of it.
 	MediaAddress func(v6 bool) (bind, advertise netip.Addr)
 	Ring, Length time.Duration

@@ -77,7 +77,7 @@ func (c *Call) learn(res *sip.Response) {
 			continue
 		}
 		t := target{uri: contact.Address, q: quality(contact.Params.GetOr("q", ""))}
-		if t.place, ok = c.house.Table.Redirect(by.Trunk, t.uri); !ok || !c.sameMedia(t.place.Trunk) {
+		if t.place, ok = c.house.Table().Redirect(by.Trunk, t.uri); !ok || !c.sameMedia(t.place.Trunk) {
 			c.house.Metrics.redirected(by, "elsewhere")
 			c.house.Log.Warn("redirection to a place that is not configured", "call", c.id, "leg", by.Name, "host", header.Clean(t.uri.Host),
 				"advice", "add the host to sources of "+by.Name+", or as another trunk of its kind")

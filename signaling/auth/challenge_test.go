@@ -95,7 +95,7 @@ func FuzzParseChallenges(f *testing.F) {
 		}
 		for _, c := range got {
 			a := answer{challenge: c, cnonce: "c", count: 1}
-			line := a.value(Credentials{"u", NewSecret("p")}, "INVITE", "sip:a", nil)
+			line := a.value(Credentials{User: "u", Password: NewSecret("p")}, "INVITE", "sip:a", nil)
 			if strings.ContainsAny(line, "\r\n\x00") {
 				t.Fatalf("more than a line: %q", line)
 			}

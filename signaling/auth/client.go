@@ -16,10 +16,20 @@ import (
 type Credentials struct {
 	User     string
 	Password Secret
+	Keys     Keys // where there is no password: they answer for one realm
 }
 
 // IsZero tells that there are none.
-func (c Credentials) IsZero() bool { return c.User == "" && c.Password.IsZero() }
+func (c Credentials) IsZero() bool { return c.User == "" && c.Password.IsZero() && c.Keys.IsZero() }
+
+// secret is H(user:realm:password), or "" where the keys are of another realm
+// or algorithm.
+func (c Credentials) secret(ch *Challenge) string {
+	if c.Password.IsZero() && !c.Keys.IsZero() {
+		return c.Keys.secret(ch.Realm, ch.Algorithm)
+	}
+	return ch.Algorithm.Hash(c.User, ch.Realm, c.Password.Reveal())
+}
 
 // Client answers the challenges of one remote in one dialog or registration:
 // nonces are kept for its later requests, which then are not challenged again.
@@ -102,6 +112,10 @@ func (x *Exchange) Answer(res *sip.Response) error {
 		return fmt.Errorf("%w: asked %d times", ErrRefused, x.rounds)
 	}
 	c := x.client
+	asked = slices.DeleteFunc(asked, func(ch Challenge) bool { return c.credentials.secret(&ch) == "" })
+	if len(asked) == 0 {
+		return fmt.Errorf("%w for the realm or algorithm that is asked for", ErrNoCredentials)
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, ch := range strongest(asked) {
@@ -230,7 +244,7 @@ func (a *answer) value(who Credentials, method, uri string, body []byte) string 
 	}
 	out := []string{
 		"username=" + quoted(who.User), "realm=" + quoted(ch.Realm), "nonce=" + quoted(ch.Nonce), "uri=" + quoted(uri),
-		"response=" + quoted(p.Response(p.Algorithm.Hash(who.User, ch.Realm, who.Password.Reveal()))),
+		"response=" + quoted(p.Response(who.secret(ch))),
 	}
 	if ch.Name != "" {
 		out = append(out, "algorithm="+ch.Algorithm.String())

@@ -31,7 +31,7 @@ func TestPropertySecretIsNeverPrinted(t *testing.T) {
 		password := rapid.StringMatching(`[a-zA-Z0-9!$%&/=?+*#^@:;,. ]{1,4}\x{e9}[a-zA-Z0-9"\\]{6,20}`).Draw(t, "password")
 		s := NewSecret(password)
 		h := holder{s, s, &s, []Secret{s}, map[string]Secret{"a": s}, s}
-		for _, v := range []any{s, &s, h, &h, Credentials{"user", s}, &Credentials{"user", s}, []any{h}, NewClient(Credentials{"user", s})} {
+		for _, v := range []any{s, &s, h, &h, Credentials{User: "user", Password: s, Keys: NewKeys("user", "realm", s)}, &Credentials{User: "user", Password: s, Keys: NewKeys("user", "realm", s)}, []any{h}, NewClient(Credentials{User: "user", Password: s, Keys: NewKeys("user", "realm", s)})} {
 			for _, verb := range "vTtbcdoOqxXUeEfFgGsp" {
 				for _, flags := range []string{"", "+", "#", "-9", "09.3", " "} {
 					hides(t, password, fmt.Sprintf("%"+flags+string(verb), v))

@@ -58,11 +58,11 @@ func (s *Server) invite(tx *transport.ServerTx) {
 		s.refuse(tx, *no)
 		return
 	}
-	joins := to != nil
+	joins, found := to.Reachable(), true
 	if !joins {
-		to = s.state().cfg.Table.Next(from.Role)
+		to, found = s.next(from)
 	}
-	if to == nil {
+	if !found {
 		s.refuse(tx, refusal{503, header.Phrase("SBC has no route for " + from.Name), "route", nil})
 		s.notes.warn(s.log, time.Now(), "INVITE refused: no route", "leg", from.Name, "advice", "add a route from "+from.Role.String()+" to routes")
 		return

@@ -12,7 +12,6 @@ import (
 	"callseal/signaling/call"
 	"callseal/signaling/header"
 	"callseal/signaling/transport"
-	"callseal/signaling/trunk"
 )
 
 // outside says what becomes of a request that is part of no dialog, by method
@@ -81,15 +80,15 @@ const maxRelayed = 1000
 
 // relay sends a request on to the trunk that calls of its sender go to.
 func (s *Server) relay(tx *transport.ServerTx) {
-	if from, to := s.wayOn(tx); to != nil {
+	if from, to, ok := s.wayOn(tx); ok {
 		s.endpoint.Send(context.Background(), s.relayed(tx, from, to))
 	}
 }
 
 // subscribe makes a subscription with the trunk that calls of its sender go to.
 func (s *Server) subscribe(tx *transport.ServerTx) {
-	from, to := s.wayOn(tx)
-	if to == nil {
+	from, to, ok := s.wayOn(tx)
+	if !ok {
 		return
 	}
 	forget := func(sub *call.Subscription) {
@@ -134,31 +133,30 @@ func (s *Server) endSubscriptions() {
 }
 
 // wayOn says where a request outside of calls goes to, and who sends it. Where it
-// may not go on it is refused, and the trunk nil; else it is in relaying.
-func (s *Server) wayOn(tx *transport.ServerTx) (call.Party, *trunk.Trunk) {
-	from, ok := s.identify(tx.Flow())
+// may not go on it is refused; else it is in relaying.
+func (s *Server) wayOn(tx *transport.ServerTx) (from, to call.Party, ok bool) {
+	from, ok = s.identify(tx.Flow())
 	if !ok {
 		s.stranger(tx)
-		return from, nil
+		return from, to, false
 	}
-	to := s.state().cfg.Table.Next(from.Role)
-	if to == nil {
+	if to, ok = s.next(from); !ok {
 		code := 404
 		if from.Role == transport.Dialer {
 			code = 503
 		}
 		s.refuse(tx, refusal{code, header.Phrase("SBC has no route for " + from.Name), "route", nil})
-		return from, nil
+		return from, to, false
 	}
 	if call.Describes(tx.Request()) {
 		s.refuse(tx, refusal{415, "SBC passes SDP in offers only", "content_type", []sip.Header{sip.NewHeader("Accept", "*/*")}})
-		return from, nil
+		return from, to, false
 	}
 	if r := s.admitRelay(tx.Request()); r != nil {
 		s.refuse(tx, *r)
-		return from, nil
+		return from, to, false
 	}
-	return from, to
+	return from, to, true
 }
 
 // admitRelay keeps the second copy of a request out, and bounds what waits.
@@ -177,19 +175,16 @@ func (s *Server) admitRelay(req *sip.Request) *refusal {
 	return nil
 }
 
-// relayed makes the request for the trunk, and takes its answer.
-func (s *Server) relayed(tx *transport.ServerTx, from call.Party, to *trunk.Trunk) transport.Outgoing {
+// relayed makes the request for who it goes to, and takes its answer.
+func (s *Server) relayed(tx *transport.ServerTx, from, to call.Party) transport.Outgoing {
 	theirs := tx.Request()
-	there := header.Way{From: from.Role, To: to.Role(), Rules: to.Headers}
-	back := header.Way{From: to.Role(), To: from.Role, Host: tx.Flow().Contact("").Host}
-	if from.Trunk != nil {
-		back.Rules = from.Trunk.Headers
-	}
+	there := header.Way{From: from.Role, To: to.Role, Rules: to.Rules()}
+	back := header.Way{From: to.Role, To: from.Role, Rules: from.Rules(), Host: tx.Flow().Contact("").Host}
 	req := call.Outgoing(theirs, to, there, rand.Text(), rand.Text(), s.state().cfg.UserAgent)
 	req.SetBody(theirs.Body())
 	return transport.Outgoing{
 		Request: req,
-		Hop:     transport.Hop{Target: &to.Target},
+		Hop:     to.Hop(),
 		Prepare: func(req *sip.Request, f *transport.Flow) {
 			contact := call.Complete(req, f, there, header.Setup|header.Message, theirs)
 			if req.Method == sip.NOTIFY { // RFC 3428 section 4: not in MESSAGE
@@ -203,8 +198,8 @@ func (s *Server) relayed(tx *transport.ServerTx, from call.Party, to *trunk.Trun
 			s.mu.Lock()
 			delete(s.relaying, call.InviteOf(theirs))
 			s.mu.Unlock()
-			res := call.Relayed(theirs, r, call.TrunkParty(to), back, s.state().cfg.UserAgent)
-			s.metrics.calls.Relayed(from.Role, to.Role(), theirs.Method, res.StatusCode)
+			res := call.Relayed(theirs, r, to, back, s.state().cfg.UserAgent)
+			s.metrics.calls.Relayed(from.Role, to.Role, theirs.Method, res.StatusCode)
 			if err := tx.Respond(res); err != nil {
 				s.log.Debug("response not sent", "code", res.StatusCode, "remote", tx.Flow().Remote().String(), "error", err)
 			}

@@ -7,7 +7,6 @@ import (
 	"slices"
 
 	"callseal/signaling/call"
-	"callseal/signaling/transport"
 	"callseal/signaling/trunk"
 )
 
@@ -36,7 +35,7 @@ func (s *Server) newState(cfg Config) *state {
 		Ring:  st.limits.Ring, Length: st.limits.Duration, Session: st.limits.Session,
 		UserAgent: cfg.UserAgent, Log: s.log, Metrics: s.metrics.calls, Forget: s.forget, Refused: s.metrics.refuse, Find: s.find,
 		Enter: s.enter,
-		Next:  func(role transport.Role) *trunk.Trunk { return s.state().cfg.Table.Next(role) },
+		Next:  s.next,
 	}
 	return st
 }

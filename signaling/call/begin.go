@@ -153,7 +153,7 @@ func (c *Call) buildInvite() (*sip.Request, error) {
 	if n.asked, err = n.offer(sideB, n.first.offer, n.first.stream, false); err != nil {
 		return nil, err
 	}
-	req := Outgoing(c.inA.Request(), c.b.party.Trunk, c.way(&c.b), c.b.callID, c.b.tag, c.house.UserAgent)
+	req := Outgoing(c.inA.Request(), c.b.party, c.way(&c.b), c.b.callID, c.b.tag, c.house.UserAgent)
 	req.AppendHeader(sip.NewHeader("Allow", Allow))
 	c.timerHeaders(req, sideB)
 	c.replacing(req)
@@ -178,9 +178,11 @@ func (c *Call) callB() {
 	ctx, cancel := context.WithCancel(context.Background())
 	c.cancelB = cancel
 	way, theirs := c.way(&c.b), c.inA.Request()
+	hop := c.b.party.Hop()
+	hop.Addr = c.redirect.addr
 	c.outB = c.house.Endpoint.Send(ctx, transport.Outgoing{
 		Request: c.inviteB.Clone(),
-		Hop:     transport.Hop{Target: &c.b.party.Trunk.Target, Addr: c.redirect.addr},
+		Hop:     hop,
 		Prepare: func(req *sip.Request, f *transport.Flow) {
 			req.AppendHeader(&sip.ContactHeader{Address: Complete(req, f, way, header.Setup, theirs)})
 			from := req.From().Address

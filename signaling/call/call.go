@@ -49,8 +49,8 @@ type House struct {
 	Find func(callID, tag string) *Call
 	// Enter lets Find find a call by one more key, until it is forgotten.
 	Enter func(*Call, Key)
-	// Next gives the trunk that calls of a role go to, or nil.
-	Next func(transport.Role) *trunk.Trunk
+	// Next says where the calls of a party go to; false is nowhere.
+	Next func(Party) (Party, bool)
 }
 
 // Key finds a call by the dialog identifiers that are our own.
@@ -120,7 +120,7 @@ type rejection struct {
 
 // New makes the call that tx, an INVITE, asks for. Nothing happens before
 // Run.
-func New(house *House, tx *transport.ServerTx, from Party, to *trunk.Trunk) *Call {
+func New(house *House, tx *transport.ServerTx, from, to Party) *Call {
 	c := &Call{
 		house:     house,
 		id:        token(8),
@@ -133,7 +133,12 @@ func New(house *House, tx *transport.ServerTx, from Party, to *trunk.Trunk) *Cal
 		machine:   machine{limits: limits{ring: house.Ring, length: house.Length}},
 	}
 	c.a = leg{party: from, callID: tx.Request().CallID().Value(), tag: token(16), flow: tx.Flow(), dialogs: make(map[string]*dialog.Dialog)}
-	c.b = leg{party: TrunkParty(to), callID: token(16), tag: token(16), dialogs: make(map[string]*dialog.Dialog)}
+	c.b = leg{party: to, callID: token(16), tag: token(16), dialogs: make(map[string]*dialog.Dialog)}
+	if from.Phone != nil {
+		if f := from.Phone.Flow(); f != nil {
+			c.a.known = f.ID()
+		}
+	}
 	c.negotiation = newNegotiation(c.a.party, c.b.party, rand.Reader)
 	c.keys = []Key{c.a.key(), c.b.key()}
 	c.summary = newSummary(c)

@@ -19,18 +19,20 @@ type leg struct {
 	// dialogs by the remote tag. A has one; B has one for each fork that
 	// answered.
 	dialogs map[string]*dialog.Dialog
+	known   string // the ID of the flow that a phone's registration had when flow was set by it
 }
 
 // hop is the way of an in-dialog request: the live flow; a trunk is dialled
 // anew, under its own name, when that is gone. Over UDP a trunk's route set or
 // Contact says where; a phone is reached where it sends from, since its
-// Contact may lie behind NAT.
+// Contact may lie behind NAT, and where it has registered anew since then.
 func (l *leg) hop(d *dialog.Dialog) transport.Hop {
+	l.moved()
 	h := transport.Hop{Flow: l.flow}
 	if l.party.Trunk == nil {
 		return h
 	}
-	h.Target = &l.party.Trunk.Target
+	h.Target = l.party.Target()
 	if l.flow != nil && l.flow.Proto() == transport.UDP {
 		next := d.NextHop()
 		switch to := address(next); {
@@ -41,6 +43,24 @@ func (l *leg) hop(d *dialog.Dialog) transport.Hop {
 		}
 	}
 	return h
+}
+
+// moved takes over the flow of a phone that has registered by another one since
+// the last that was heard of it. It tells whether there was one.
+func (l *leg) moved() bool {
+	if l.party.Phone == nil {
+		return false
+	}
+	now := l.party.Phone.Flow()
+	if now == nil || now.ID() == l.known {
+		return false
+	}
+	l.known = now.ID()
+	if l.flow != nil && l.flow.ID() == now.ID() {
+		return false
+	}
+	l.flow = now
+	return true
 }
 
 // reachable tells whether a Contact's address can be sent to from the socket

@@ -11,12 +11,17 @@ func (c *Call) mediaAddress(p Party, v6 bool) (bind, show netip.Addr) {
 	return c.house.MediaAddress(v6)
 }
 
-// speaks6 tells whether a trunk that we call is offered audio over IPv6: as
-// its own media address says, or else its SIP address.
+// speaks6 tells whether who is called is offered audio over IPv6: as its own
+// media address says, or else its SIP address.
 func (p Party) speaks6() bool {
 	if p.Audio.Bind.IsValid() {
 		return p.Audio.Bind.Is6()
 	}
-	host, _ := netip.ParseAddr(p.Trunk.Target.Host)
-	return host.Is6() && !host.Is4In6()
+	var there netip.Addr
+	if p.Trunk != nil {
+		there, _ = netip.ParseAddr(p.Trunk.Target.Host)
+	} else if f := p.Phone.Flow(); f != nil {
+		there = f.Remote().Addr()
+	}
+	return there.Is6() && !there.Is4In6()
 }

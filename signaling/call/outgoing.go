@@ -9,12 +9,12 @@ import (
 	"callseal/signaling/trunk"
 )
 
-// Outgoing makes the request to a trunk that begins what theirs, a request of
+// Outgoing makes the request to a party that begins what theirs, a request of
 // another leg, asks for. What it carries of theirs are the two numbers and, once
 // its path is known (Prepare), what header lets cross; every identifier is our
 // own.
-func Outgoing(theirs *sip.Request, to *trunk.Trunk, way header.Way, callID, tag, userAgent string) *sip.Request {
-	uri := trunkURI(to, theirs.Recipient.User)
+func Outgoing(theirs *sip.Request, to Party, way header.Way, callID, tag, userAgent string) *sip.Request {
+	uri := to.uri(theirs.Recipient.User)
 	req := sip.NewRequest(theirs.Method, uri)
 	maxForwards := sip.MaxForwardsHeader(dialog.MaxForwards)
 	if m := theirs.MaxForwards(); m != nil && *m > 0 {
@@ -22,10 +22,7 @@ func Outgoing(theirs *sip.Request, to *trunk.Trunk, way header.Way, callID, tag,
 	}
 	req.AppendHeader(&maxForwards)
 	req.AppendHeader(way.FromOf(theirs, tag))
-	address := *uri.Clone()
-	address.UriParams, address.Port = nil, 0
-	address.User = way.ToUser(theirs, address.User)
-	req.AppendHeader(&sip.ToHeader{Address: address, Params: sip.NewParams()})
+	req.AppendHeader(&sip.ToHeader{Address: to.to(uri, theirs, way), Params: sip.NewParams()})
 	id := sip.CallIDHeader(callID)
 	req.AppendHeader(&id)
 	req.AppendHeader(&sip.CSeqHeader{SeqNo: 1, MethodName: theirs.Method})

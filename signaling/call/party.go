@@ -1,18 +1,32 @@
 package call
 
 import (
+	"net/netip"
+
+	"github.com/emiago/sipgo/sip"
+
 	"callseal/sdp"
+	"callseal/signaling/header"
 	"callseal/signaling/transport"
 	"callseal/signaling/trunk"
 )
 
-// Party is the other end of a leg as the configuration knows it.
+// Party is the other end of a leg as the configuration, or its registration,
+// knows it.
 type Party struct {
 	Role transport.Role
 	// Name is the trunk's name, or the phones' listener's.
 	Name string
 	// Trunk is nil for a phone.
-	Trunk  *trunk.Trunk
+	Trunk *trunk.Trunk
+	// Pool and Source are the Target's of what is said to a trunk for somebody
+	// who must not be taken for the trunk's own traffic; zero: Trunk's Target as
+	// it is.
+	Pool   string
+	Source netip.AddrPort
+	// Phone is how a phone that has registered is reached; nil for a trunk, and
+	// for a phone that may only call.
+	Phone  Phone
 	Mode   sdp.Mode
 	Suites []sdp.Suite
 	// Audio is where its media goes through, where that is not the house's own
@@ -20,6 +34,18 @@ type Party struct {
 	Audio trunk.Audio
 	// Transfer is what becomes of its REFERs, and of its INVITEs with Replaces.
 	Transfer trunk.Transfer
+}
+
+// Phone is a phone that has registered, for as long as calls know it. Its
+// methods may be called by anybody. Two of one phone are equal.
+type Phone interface {
+	// Flow is the path by which it is reached now; nil where there is none. What
+	// was said before on another one goes on over this.
+	Flow() *transport.Flow
+	// Contact is the URI that it registered: that of requests to it.
+	Contact() sip.Uri
+	// AOR is the address that it is registered for.
+	AOR() sip.Uri
 }
 
 // TrunkParty is a leg with a trunk. A carrier never transfers: nobody outside
@@ -30,4 +56,72 @@ func TrunkParty(t *trunk.Trunk) Party {
 		p.Transfer = trunk.Refuse
 	}
 	return p
+}
+
+// beside is another trunk, as a leg of the same pool.
+func (p Party) beside(t *trunk.Trunk) Party {
+	other := TrunkParty(t)
+	other.Pool, other.Source = p.Pool, p.Source
+	return other
+}
+
+// Reachable tells whether a request can be sent to it outside of a dialog.
+func (p Party) Reachable() bool { return p.Trunk != nil || p.Phone != nil }
+
+// Is tells whether two are the same trunk or the same phone. A phone that did
+// not register is nobody.
+func (p Party) Is(other Party) bool {
+	if p.Trunk == nil || other.Trunk == nil {
+		return p.Phone != nil && p.Phone == other.Phone
+	}
+	return p.Trunk.Name() == other.Trunk.Name()
+}
+
+// Target is where a trunk is dialled; nil for a phone.
+func (p Party) Target() *transport.Target {
+	switch {
+	case p.Trunk == nil:
+		return nil
+	case p.Pool == "" && !p.Source.IsValid():
+		return &p.Trunk.Target
+	}
+	t := p.Trunk.Target
+	t.Pool, t.Source = p.Pool, p.Source
+	return &t
+}
+
+// Hop is the way of a request outside of a dialog. That of a phone without a
+// flow leads nowhere.
+func (p Party) Hop() transport.Hop {
+	if p.Phone != nil {
+		return transport.Hop{Flow: p.Phone.Flow()}
+	}
+	return transport.Hop{Target: p.Target()}
+}
+
+// uri is where it gets calls to a number: a phone has but one.
+func (p Party) uri(number string) sip.Uri {
+	if p.Phone != nil {
+		return p.Phone.Contact()
+	}
+	return trunkURI(p.Trunk, number)
+}
+
+// to is whom a request with this URI is for.
+func (p Party) to(uri sip.Uri, theirs *sip.Request, way header.Way) sip.Uri {
+	if p.Phone != nil {
+		return p.Phone.AOR()
+	}
+	address := *uri.Clone()
+	address.UriParams, address.Port = nil, 0
+	address.User = way.ToUser(theirs, address.User)
+	return address
+}
+
+// Rules are what of a message is told to it, beside header's own table.
+func (p Party) Rules() *header.Rules {
+	if p.Trunk == nil {
+		return nil
+	}
+	return p.Trunk.Headers
 }

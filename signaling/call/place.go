@@ -54,20 +54,20 @@ func (c *Call) execute(s side, tx *transport.ServerTx, to header.ReferTo) *refus
 	if d == nil {
 		return &refused{481, "Call/Transaction Does Not Exist", "no_dialog"}
 	}
-	t := c.house.Next(party.Role)
+	target, found := c.house.Next(party)
 	var r replacement
 	if to.Replaces != nil {
 		far, at, no := c.replaced(*to.Replaces, party)
 		if no != nil {
 			return no
 		}
-		t, r = at.Trunk, replacement{far, at.Trunk}
+		target, found, r = at, true, replacement{far, at}
 	}
-	if t == nil {
+	if !found {
 		return &refused{503, "SBC has no route for " + party.Name, "route"}
 	}
 	p := &placement{side: s, forks: make(map[string]agreed), answers: make(map[string]dialog.Timer)}
-	p.leg = &leg{party: TrunkParty(t), callID: token(16), tag: token(16), dialogs: make(map[string]*dialog.Dialog)}
+	p.leg = &leg{party: target, callID: token(16), tag: token(16), dialogs: make(map[string]*dialog.Dialog)}
 	p.x = subscriber{tx: tx, leg: c.leg(s), dialog: d, silent: noSubscription(tx.Request()), event: "refer"}
 	if c.hasReferred[s] {
 		p.x.event = fmt.Sprintf("refer;id=%d", tx.Request().CSeq().SeqNo)
@@ -113,10 +113,10 @@ func (c *Call) prepare(p *placement, number string, r replacement) error {
 	p.theirs.RemoveHeader("Identity") // RFC 8224: it is signed for another number
 	p.theirs.RemoveHeader("Replaces")
 	p.theirs.SetBody(nil)
-	req := Outgoing(p.theirs, p.leg.party.Trunk, c.wayTo(p), p.leg.callID, p.leg.tag, c.house.UserAgent)
+	req := Outgoing(p.theirs, p.leg.party, c.wayTo(p), p.leg.callID, p.leg.tag, c.house.UserAgent)
 	req.AppendHeader(sip.NewHeader("Allow", Allow))
 	c.sessionHeaders(req, dialog.Timer{}, 0)
-	if r.at != nil {
+	if r.at.Reachable() {
 		req.AppendHeader(sip.NewHeader("Replaces", header.Clean(r.dialog.String())))
 		req.AppendHeader(sip.NewHeader("Require", "replaces")) // else it would ring a second time
 	}
@@ -143,7 +143,7 @@ func unheld(y, x sdp.Direction) sdp.Direction {
 
 // wayTo is that of what C is told, which are the words of the call's caller.
 func (c *Call) wayTo(p *placement) header.Way {
-	return header.Way{From: c.caller, To: p.leg.party.Role, Rules: p.leg.party.Trunk.Headers}
+	return header.Way{From: c.caller, To: p.leg.party.Role, Rules: p.leg.party.Rules()}
 }
 
 func mediaSide(s side) media.Side {
@@ -188,7 +188,7 @@ func (c *Call) inviteTarget(p *placement) {
 	way := c.wayTo(p)
 	p.tx = c.house.Endpoint.Send(ctx, transport.Outgoing{
 		Request: p.invite.Clone(),
-		Hop:     transport.Hop{Target: &p.leg.party.Trunk.Target},
+		Hop:     p.leg.party.Hop(),
 		Prepare: func(req *sip.Request, f *transport.Flow) {
 			req.AppendHeader(&sip.ContactHeader{Address: Complete(req, f, way, header.Setup, p.theirs)})
 			from := req.From().Address

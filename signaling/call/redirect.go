@@ -62,7 +62,7 @@ func (c *Call) redirected(res *sip.Response) bool {
 func (c *Call) learn(res *sip.Response) {
 	r := &c.redirect
 	by := c.b.party
-	if !by.Trunk.Follow || res.StatusCode > 302 { // 305 and 380 name no other place for the call
+	if by.Trunk == nil || !by.Trunk.Follow || res.StatusCode > 302 { // 305 and 380 name no other place for the call
 		c.house.Metrics.redirected(by, "refused")
 		return
 	}
@@ -107,7 +107,7 @@ func quality(text string) float64 {
 // sameMedia tells whether a trunk's audio belongs to the address that leg B is
 // bound to already.
 func (c *Call) sameMedia(t *trunk.Trunk) bool {
-	there := TrunkParty(t)
+	there := c.b.party.beside(t)
 	bind, show := c.mediaAddress(there, there.speaks6())
 	hereBind, hereShow := c.mediaAddress(c.b.party, c.b.party.speaks6())
 	return bind == hereBind && show == hereShow
@@ -139,7 +139,7 @@ func (c *Call) elsewhere() bool {
 // identifiers, with keys of its own.
 func (c *Call) retarget(t target) error {
 	if t.place.Trunk != c.b.party.Trunk {
-		c.b.party, c.b.flow = TrunkParty(t.place.Trunk), nil
+		c.b.party, c.b.flow = c.b.party.beside(t.place.Trunk), nil
 		c.least[sideB] = 0
 	}
 	n := c.negotiation
@@ -165,7 +165,7 @@ func (c *Call) unfollowed() rejection {
 	switch {
 	case c.redirect.asked >= maxTargets:
 		phrase = c.b.party.Name + " redirects too often"
-	case c.b.party.Trunk.Follow:
+	case c.b.party.Trunk != nil && c.b.party.Trunk.Follow:
 		phrase = c.b.party.Name + " redirects to nobody we know"
 	}
 	return rejection{503, header.Phrase(phrase)}

@@ -85,7 +85,7 @@ func (c *Call) replaced(r header.Replaces, of Party) (header.Replaces, Party, *r
 		if err == nil {
 			return far, at, nil
 		}
-		if errors.Is(err, ErrNoTrunk) {
+		if errors.Is(err, ErrNobody) {
 			return header.Replaces{}, Party{}, &refused{403, "SBC cannot take the place of a call to a phone", "replaces"}
 		}
 	}
@@ -107,7 +107,7 @@ func (c *Call) relayRefer(s side, tx *transport.ServerTx, to header.ReferTo) *re
 		if no != nil {
 			return no
 		}
-		if at.Trunk != there.party.Trunk {
+		if !at.Is(there.party) {
 			return &refused{403, "SBC cannot join " + there.party.Name + " and " + at.Name, "replaces"}
 		}
 		to.Replaces = &far

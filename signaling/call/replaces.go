@@ -8,13 +8,12 @@ import (
 
 	"callseal/signaling/dialog"
 	"callseal/signaling/header"
-	"callseal/signaling/trunk"
 )
 
 // What can be wrong with a dialog that another request names (RFC 3891).
 var (
 	ErrNoDialog = errors.New("no such dialog")
-	ErrNoTrunk  = errors.New("the other end is no trunk")
+	ErrNobody   = errors.New("the other end cannot be reached outside of its call")
 )
 
 // named are the dialogs of a call's two legs, as requests of other calls may
@@ -47,8 +46,8 @@ func (c *Call) show() {
 // Replaced finds the dialog that the Replaces of a remote means: of, who names
 // it, has a dialog of this call with us, and means the one that we have on the
 // call's other leg. It gives that one as the remote there knows it, and who
-// that is. ErrNoDialog where r names no dialog of of's here, ErrNoTrunk where
-// the other remote is a phone. Anybody may call it.
+// that is. ErrNoDialog where r names no dialog of of's here, ErrNobody where the
+// other remote is a phone that has not registered. Anybody may call it.
 func (c *Call) Replaced(r header.Replaces, of Party) (header.Replaces, Party, error) {
 	c.named.mu.Lock()
 	defer c.named.mu.Unlock()
@@ -60,8 +59,8 @@ func (c *Call) Replaced(r header.Replaces, of Party) (header.Replaces, Party, er
 		switch {
 		case far.id.CallID == "":
 			return header.Replaces{}, Party{}, ErrNoDialog
-		case far.party.Trunk == nil:
-			return header.Replaces{}, Party{}, ErrNoTrunk
+		case !far.party.Reachable():
+			return header.Replaces{}, Party{}, ErrNobody
 		}
 		return header.Replaces{CallID: far.id.CallID, ToTag: far.id.Remote, FromTag: far.id.Local, EarlyOnly: r.EarlyOnly}, far.party, nil
 	}
@@ -69,20 +68,20 @@ func (c *Call) Replaced(r header.Replaces, of Party) (header.Replaces, Party, er
 }
 
 // replacement is a dialog that an INVITE of ours takes the place of, and the
-// only trunk that is told of it.
+// only party that is told of it. The zero value is none.
 type replacement struct {
 	dialog header.Replaces
-	at     *trunk.Trunk
+	at     Party
 }
 
 // Replace lets B's INVITE take the place of a dialog that B knows. It is called
 // before Run.
-func (c *Call) Replace(r header.Replaces) { c.replaces = replacement{r, c.b.party.Trunk} }
+func (c *Call) Replace(r header.Replaces) { c.replaces = replacement{r, c.b.party} }
 
 // replacing puts that into B's INVITE. B may only insist on it, or not know it,
 // as A wants.
 func (c *Call) replacing(req *sip.Request) {
-	if c.replaces.at == nil || c.replaces.at != c.b.party.Trunk {
+	if !c.replaces.at.Is(c.b.party) {
 		return
 	}
 	req.AppendHeader(sip.NewHeader("Replaces", header.Clean(c.replaces.dialog.String())))

@@ -12,7 +12,6 @@ import (
 	"callseal/signaling/dialog"
 	"callseal/signaling/header"
 	"callseal/signaling/transport"
-	"callseal/signaling/trunk"
 )
 
 // Subscription is a subscription (RFC 6665) of a remote on leg A with one on leg
@@ -46,10 +45,10 @@ const (
 
 // NewSubscription makes the one that tx, a SUBSCRIBE, asks for. It begins with
 // Ask. The error says what is wrong with the request.
-func NewSubscription(house *House, tx *transport.ServerTx, from Party, to *trunk.Trunk, forget func(*Subscription)) (*Subscription, error) {
+func NewSubscription(house *House, tx *transport.ServerTx, from, to Party, forget func(*Subscription)) (*Subscription, error) {
 	s := &Subscription{house: house, forget: forget, tx: tx}
 	s.a = leg{party: from, callID: tx.Request().CallID().Value(), tag: token(16), flow: tx.Flow()}
-	s.b = leg{party: TrunkParty(to), callID: token(16), tag: token(16)}
+	s.b = leg{party: to, callID: token(16), tag: token(16)}
 	d, err := dialog.Answering(tx.Request(), s.a.tag)
 	if err != nil {
 		return nil, err
@@ -70,12 +69,12 @@ func (s *Subscription) first() transport.Outgoing {
 	defer s.mu.Unlock()
 	theirs := s.tx.Request()
 	way := wayTo(s.a.party.Role, &s.b)
-	s.asked = Outgoing(theirs, s.b.party.Trunk, way, s.b.callID, s.b.tag, s.house.UserAgent)
+	s.asked = Outgoing(theirs, s.b.party, way, s.b.callID, s.b.tag, s.house.UserAgent)
 	s.asked.SetBody(theirs.Body())
 	s.until(longestExpiry)
 	return transport.Outgoing{
 		Request: s.asked.Clone(),
-		Hop:     transport.Hop{Target: &s.b.party.Trunk.Target},
+		Hop:     s.b.party.Hop(),
 		Prepare: func(req *sip.Request, f *transport.Flow) {
 			req.AppendHeader(&sip.ContactHeader{Address: Complete(req, f, way, header.Setup|header.Message, theirs)})
 			from := req.From().Address

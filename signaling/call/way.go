@@ -10,10 +10,7 @@ func (c *Call) way(to *leg) header.Way { return wayTo(c.other(to).party.Role, to
 
 // wayTo is that of what a party of role from says to the leg to.
 func wayTo(from transport.Role, to *leg) header.Way {
-	w := header.Way{From: from, To: to.party.Role}
-	if to.party.Trunk != nil {
-		w.Rules = to.party.Trunk.Headers
-	}
+	w := header.Way{From: from, To: to.party.Role, Rules: to.party.Rules()}
 	if to.flow != nil {
 		w.Host = to.flow.Contact("").Host
 	}

@@ -95,8 +95,11 @@ func (d *door) Close() error {
 // serverAddr is where the server under test dials from.
 var serverAddr = netip.MustParseAddr("192.0.2.9")
 
-func (n *internet) Dial(ctx context.Context, within time.Duration, to netip.AddrPort) (net.Conn, error) {
-	return n.dialFrom(ctx, within, serverAddr, to)
+func (n *internet) Dial(ctx context.Context, within time.Duration, from netip.Addr, to netip.AddrPort) (net.Conn, error) {
+	if !from.IsValid() {
+		from = serverAddr
+	}
+	return n.dialFrom(ctx, within, from, to)
 }
 
 func (n *internet) dialFrom(ctx context.Context, within time.Duration, from netip.Addr, to netip.AddrPort) (net.Conn, error) {

@@ -37,14 +37,18 @@ type Config struct {
 	UserAgent  string       // Server header of the answers made here; "" writes none
 }
 
-// Target is a trunk's next hop. Dialled connections are pooled by Trunk and never shared between trunks, even on one IP:port.
+// Target is a trunk's next hop. Dialled connections are pooled by Trunk and Pool and never shared between trunks, even on one IP:port.
 type Target struct {
 	Trunk string     // the trunk's name; required
+	Pool  string     // "" is the trunk's own traffic; what has another name never shares a connection or a UDP socket with it
 	Role  Role       // Dialer or Carrier; a Phone is never dialled
 	Proto Proto      // udp, tcp or tls
 	Host  string     // name or IP address literal, IPv6 without brackets
 	Port  uint16     // 0: the protocol's default
 	TLS   *ClientTLS // for TLS: how to verify the remote; nil verifies Host against the system's roots
+	// Source is our own address of it. The port is that of a UDP socket, 0 for any; streams leave by any port. The zero value leaves the address
+	// to the kernel, or, without a Pool, a UDP socket to the listener of the role.
+	Source netip.AddrPort
 }
 
 // ClientTLS says how the remote of a target is verified and what we show it.

@@ -3,22 +3,32 @@ package transport
 import (
 	"context"
 	"crypto/tls"
+	"fmt"
+	"maps"
 	"net"
 	"net/netip"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
 )
 
-// pool holds one line per trunk. A connection is found by the trunk's name only, so two trunks behind one IP:port never share one, and a
-// connection verified for one name is never used for another.
+// pool holds one line per trunk and pool of its Target. A connection is found by these names only, so two trunks behind one IP:port never share
+// one, and a connection verified for one name is never used for another.
 type pool struct {
 	endpoint *Endpoint
 
-	mu     sync.Mutex // guards the rest
-	lines  map[string]*line
-	closed bool
+	mu      sync.Mutex // guards the rest
+	lines   map[lineKey]*line
+	retired []*socket // of lines that a change of configuration replaced
+	closed  bool
 }
+
+type lineKey struct{ trunk, pool string }
+
+func (t *Target) key() lineKey { return lineKey{t.Trunk, t.Pool} }
+
+func (f *Flow) key() lineKey { return lineKey{f.trunk, f.pool} }
 
 // line is what leads to one trunk.
 type line struct {
@@ -35,7 +45,7 @@ type line struct {
 // found takes the flow, or why there is none. It must not block; fresh says that the flow was made for this call.
 type found func(f *Flow, fresh bool, err error)
 
-func newPool(e *Endpoint) *pool { return &pool{endpoint: e, lines: map[string]*line{}} }
+func newPool(e *Endpoint) *pool { return &pool{endpoint: e, lines: map[lineKey]*line{}} }
 
 // acquire finds or makes the flow to a target. However many ask at once, one dial answers them all, in the order in which they asked.
 func (p *pool) acquire(t *Target, addr netip.AddrPort, done found) {
@@ -86,7 +96,7 @@ func (p *pool) line(t *Target) *line {
 	if wanted.Port == 0 {
 		wanted.Port = t.Proto.DefaultPort()
 	}
-	l := p.lines[t.Trunk]
+	l := p.lines[t.key()]
 	if l != nil {
 		have := l.target
 		have.TLS = nil
@@ -96,10 +106,12 @@ func (p *pool) line(t *Target) *line {
 	}
 	fresh := &line{target: wanted, tls: config, own: map[bool]*socket{}}
 	fresh.target.TLS = &fresh.tls
-	if l != nil {
+	if l != nil && l.target.Source == wanted.Source {
 		fresh.own = l.own
+	} else if l != nil {
+		p.retired = slices.AppendSeq(p.retired, maps.Values(l.own))
 	}
-	p.lines[t.Trunk] = fresh
+	p.lines[t.key()] = fresh
 	return fresh
 }
 
@@ -159,10 +171,11 @@ func (p *pool) choose(l *line, addrs []netip.AddrPort) (*Flow, error) {
 }
 
 // socket gives the UDP socket for a trunk: that of the listener of its role, so that the remote sees the address it is configured for, else
-// one of the trunk's own. The caller holds mu.
+// one of the trunk's own, as always where the target has a pool or a source. The caller holds mu.
 func (p *pool) socket(l *line, to netip.Addr) (*socket, error) {
+	source := l.target.Source
 	for _, known := range p.endpoint.listeners {
-		if s := known.socket; s != nil && s.role == l.target.Role && s.reaches(to) {
+		if s := known.socket; s != nil && s.role == l.target.Role && s.reaches(to) && l.target.Pool == "" && !source.IsValid() {
 			return s, nil
 		}
 	}
@@ -170,15 +183,19 @@ func (p *pool) socket(l *line, to netip.Addr) (*socket, error) {
 	if s := l.own[v4]; s != nil {
 		return s, nil
 	}
-	all := netip.IPv6Unspecified()
-	if v4 {
-		all = netip.IPv4Unspecified()
+	if !source.IsValid() {
+		source = netip.AddrPortFrom(netip.IPv6Unspecified(), 0)
+		if v4 {
+			source = netip.AddrPortFrom(netip.IPv4Unspecified(), 0)
+		}
+	} else if source.Addr().Unmap().Is4() != v4 {
+		return nil, fmt.Errorf("%w: %s is to be reached from %s", ErrNoPath, to, source.Addr())
 	}
-	s, err := openSocket(p.endpoint, netip.AddrPortFrom(all, 0))
+	s, err := openSocket(p.endpoint, source)
 	if err != nil {
 		return nil, err
 	}
-	s.role, s.trunk = l.target.Role, l.target.Trunk
+	s.role, s.trunk, s.pool = l.target.Role, l.target.Trunk, l.target.Pool
 	if !p.endpoint.spawn(s.serve) {
 		s.close()
 		return nil, ErrClosed
@@ -191,7 +208,7 @@ func (p *pool) socket(l *line, to netip.Addr) (*socket, error) {
 func (p *pool) unreached(f *Flow) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if l := p.lines[f.trunk]; l != nil && l.flow != nil && l.flow.id == f.id {
+	if l := p.lines[f.key()]; l != nil && l.flow != nil && l.flow.id == f.id {
 		l.flow, l.skip = nil, f.remote.Addr()
 	}
 }
@@ -200,7 +217,7 @@ func (p *pool) unreached(f *Flow) {
 func (p *pool) lost(f *Flow) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if l := p.lines[f.trunk]; l != nil && l.flow == f {
+	if l := p.lines[f.key()]; l != nil && l.flow == f {
 		l.flow = nil
 	}
 }
@@ -211,9 +228,10 @@ func (p *pool) close() {
 	defer p.mu.Unlock()
 	p.closed = true
 	for _, l := range p.lines {
-		for _, s := range l.own {
-			s.close()
-		}
+		p.retired = slices.AppendSeq(p.retired, maps.Values(l.own))
+	}
+	for _, s := range p.retired {
+		s.close()
 	}
 }
 
@@ -244,7 +262,7 @@ func share(deadline time.Time, left int) time.Duration {
 func (p *pool) connectTo(ctx context.Context, t *Target, to netip.AddrPort, within time.Duration) (*Flow, *Failure) {
 	e := p.endpoint
 	started := time.Now()
-	raw, err := e.network.Dial(ctx, within, to)
+	raw, err := e.network.Dial(ctx, within, t.Source.Addr(), to)
 	if err != nil {
 		return nil, &Failure{Trunk: t.Trunk, Stage: StageConnect, Cause: classify(err), Err: err}
 	}
@@ -261,8 +279,8 @@ func (p *pool) connectTo(ctx context.Context, t *Target, to netip.AddrPort, with
 		e.metrics.handshake(t.Role, secured.ConnectionState().Version)
 	}
 	local := tcpAddr(raw.LocalAddr())
-	f := &Flow{id: t.Proto.String() + "-" + strconv.FormatUint(e.serial.Add(1), 10), role: t.Role, proto: t.Proto, trunk: t.Trunk,
-		local: local, remote: unmap(to), contact: e.contactFor(t.Role, t.Proto, local)}
+	f := &Flow{id: t.Proto.String() + "-" + strconv.FormatUint(e.serial.Add(1), 10), role: t.Role, proto: t.Proto, trunk: t.Trunk, pool: t.Pool,
+		local: local, remote: unmap(to), contact: e.contactFor(t, local)}
 	c := newConn(e, raw, stream, f)
 	if !e.connectionBegun(c) {
 		return nil, &Failure{Trunk: t.Trunk, Stage: StageClosed, Cause: CauseShutdown, Err: ErrClosed}
@@ -295,10 +313,16 @@ func (e *Endpoint) clientHandshake(ctx context.Context, t *Target, raw net.Conn)
 }
 
 // contactFor is where a remote that we dialled reaches us: the listener of its role and protocol, with the address this connection uses where
-// the listener is bound to all; nothing when there is no such listener.
-func (e *Endpoint) contactFor(r Role, p Proto, local netip.AddrPort) hostPort {
+// the listener is bound to all; nothing when there is no such listener. A target with a source shows no other address than that.
+func (e *Endpoint) contactFor(t *Target, local netip.AddrPort) hostPort {
 	for _, l := range e.listeners {
-		if l.Role != r || l.Proto != p {
+		if l.Role != t.Role || l.Proto != t.Proto {
+			continue
+		}
+		if t.Source.IsValid() {
+			if a := l.local.Addr(); a.IsUnspecified() || a.Unmap() == local.Addr() {
+				return hostPortOf(netip.AddrPortFrom(local.Addr(), l.local.Port()))
+			}
 			continue
 		}
 		if l.contact.host != "" {

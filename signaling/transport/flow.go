@@ -17,6 +17,7 @@ type Flow struct {
 	proto    Proto
 	listener string // name, of an accepted connection or a listener's socket
 	trunk    string // name, of a dialled connection or a request sent to a trunk over UDP
+	pool     string // of the trunk's Target
 	local    netip.AddrPort
 	remote   netip.AddrPort
 	contact  hostPort // where the remote sends new requests
@@ -50,6 +51,9 @@ func (f *Flow) Listener() string { return f.listener }
 // Trunk is the name of the trunk we dialled, or "" where the remote came to us. Over UDP it names the socket's trunk and proves nothing about
 // the sender: anybody may send to a socket.
 func (f *Flow) Trunk() string { return f.trunk }
+
+// Pool is that of the Target we dialled, or "".
+func (f *Flow) Pool() string { return f.pool }
 
 // Proto is the transport protocol.
 func (f *Flow) Proto() Proto { return f.proto }

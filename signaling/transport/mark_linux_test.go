@@ -30,7 +30,7 @@ func TestSignalingIsMarked(t *testing.T) {
 			defer func() { _ = l.Close() }()
 			ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 			defer cancel()
-			dialled, err := k.Dial(ctx, 5*time.Second, tcpAddr(l.Addr()))
+			dialled, err := k.Dial(ctx, 5*time.Second, netip.Addr{}, tcpAddr(l.Addr()))
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -12,8 +12,8 @@ import (
 type Network interface {
 	// Listen binds a listening stream socket.
 	Listen(address netip.AddrPort) (net.Listener, error)
-	// Dial opens a stream to a remote.
-	Dial(ctx context.Context, within time.Duration, to netip.AddrPort) (net.Conn, error)
+	// Dial opens a stream to a remote, from an address of ours or, where that is the zero Addr, any.
+	Dial(ctx context.Context, within time.Duration, from netip.Addr, to netip.AddrPort) (net.Conn, error)
 	// ListenPacket binds a datagram socket.
 	ListenPacket(address netip.AddrPort) (PacketConn, error)
 	// Source is our own address by which a datagram to a remote leaves.
@@ -66,8 +66,11 @@ func (l markedListener) Accept() (net.Conn, error) {
 	return c, nil
 }
 
-func (k kernel) Dial(ctx context.Context, within time.Duration, to netip.AddrPort) (net.Conn, error) {
+func (k kernel) Dial(ctx context.Context, within time.Duration, from netip.Addr, to netip.AddrPort) (net.Conn, error) {
 	dialer := net.Dialer{Timeout: within, Control: k.mark}
+	if from.IsValid() {
+		dialer.LocalAddr = net.TCPAddrFromAddrPort(netip.AddrPortFrom(from, 0))
+	}
 	return dialer.DialContext(ctx, "tcp", to.String())
 }
 

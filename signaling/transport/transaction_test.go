@@ -310,7 +310,7 @@ func TestContact(t *testing.T) {
 				return known.socket.flow(netip.MustParseAddrPort(remote), "")
 			default:
 				local := netip.AddrPortFrom(loopback, 40000)
-				return &Flow{role: known.Role, proto: known.Proto, local: local, contact: b.contactFor(known.Role, known.Proto, local)}
+				return &Flow{role: known.Role, proto: known.Proto, local: local, contact: b.contactFor(&Target{Role: known.Role, Proto: known.Proto}, local)}
 			}
 		}
 		t.Fatal("no listener", l)
@@ -331,7 +331,7 @@ func TestContact(t *testing.T) {
 		})
 	}
 	t.Run("no listener of that role and protocol", func(t *testing.T) {
-		f := &Flow{role: Carrier, proto: TLS, local: netip.MustParseAddrPort("[2001:db8::1]:40000"), contact: b.contactFor(Carrier, TLS, netip.AddrPort{})}
+		f := &Flow{role: Carrier, proto: TLS, local: netip.MustParseAddrPort("[2001:db8::1]:40000"), contact: b.contactFor(&Target{Role: Carrier, Proto: TLS}, netip.AddrPort{})}
 		c := f.Contact("")
 		if got := c.String(); got != "sip:[2001:db8::1]:40000;transport=tls" {
 			t.Errorf("got %s", got)

@@ -17,6 +17,7 @@ type socket struct {
 	role     Role
 	listener string
 	trunk    string
+	pool     string // of the trunk's Target
 	contact  hostPort
 
 	mu      sync.Mutex // guards the rest
@@ -51,7 +52,7 @@ func (s *socket) flow(remote netip.AddrPort, trunk string) *Flow {
 	if s.trunk != "" {
 		trunk = s.trunk
 	}
-	return &Flow{id: flowID(s, remote), role: s.role, proto: UDP, listener: s.listener, trunk: trunk, local: s.local, remote: remote,
+	return &Flow{id: flowID(s, remote), role: s.role, proto: UDP, listener: s.listener, trunk: trunk, pool: s.pool, local: s.local, remote: remote,
 		contact: s.contact, socket: s}
 }
 

@@ -9,7 +9,6 @@ import (
 	"github.com/emiago/sipgo/sip"
 
 	"callseal/signaling/call"
-	"callseal/signaling/header"
 	"callseal/signaling/transport"
 )
 
@@ -58,18 +57,20 @@ func (s *Server) invite(tx *transport.ServerTx) {
 		s.refuse(tx, *no)
 		return
 	}
-	joins, found := to.Reachable(), true
+	joins := to.Reachable()
+	var onward call.Onward
 	if !joins {
-		to, found = s.next(from)
-	}
-	if !found {
-		s.refuse(tx, refusal{503, header.Phrase("SBC has no route for " + from.Name), "route", nil})
-		s.notes.warn(s.log, time.Now(), "INVITE refused: no route", "leg", from.Name, "advice", "add a route from "+from.Role.String()+" to routes")
-		return
+		if onward, no = s.onward(tx, from); no != nil {
+			s.refuse(tx, *no)
+			return
+		}
+		to = onward.Parties[0]
 	}
 	c := call.New(&s.state().house, tx, from, to)
 	if joins {
 		c.Replace(replaces)
+	} else {
+		c.Along(onward)
 	}
 	if r := s.admit(c); r != nil {
 		s.refuse(tx, *r)

@@ -99,7 +99,7 @@ func (s *Server) subscribe(tx *transport.ServerTx) {
 			delete(s.subscriptions, key)
 		}
 	}
-	sub, err := call.NewSubscription(&s.state().house, tx, from, to, forget)
+	sub, err := call.NewSubscription(&s.state().house, tx, from, to.Parties[0], forget)
 	if err != nil {
 		s.mu.Lock()
 		delete(s.relaying, call.InviteOf(tx.Request()))
@@ -134,18 +134,18 @@ func (s *Server) endSubscriptions() {
 
 // wayOn says where a request outside of calls goes to, and who sends it. Where it
 // may not go on it is refused; else it is in relaying.
-func (s *Server) wayOn(tx *transport.ServerTx) (from, to call.Party, ok bool) {
+func (s *Server) wayOn(tx *transport.ServerTx) (from call.Party, to call.Onward, ok bool) {
 	from, ok = s.identify(tx.Flow())
 	if !ok {
 		s.stranger(tx)
 		return from, to, false
 	}
-	if to, ok = s.next(from); !ok {
-		code := 404
-		if from.Role == transport.Dialer {
-			code = 503
+	to, no := s.onward(tx, from)
+	if no != nil {
+		if from.Role != transport.Dialer {
+			no.code = 404
 		}
-		s.refuse(tx, refusal{code, header.Phrase("SBC has no route for " + from.Name), "route", nil})
+		s.refuse(tx, *no)
 		return from, to, false
 	}
 	if call.Describes(tx.Request()) {
@@ -176,11 +176,11 @@ func (s *Server) admitRelay(req *sip.Request) *refusal {
 }
 
 // relayed makes the request for who it goes to, and takes its answer.
-func (s *Server) relayed(tx *transport.ServerTx, from, to call.Party) transport.Outgoing {
-	theirs := tx.Request()
+func (s *Server) relayed(tx *transport.ServerTx, from call.Party, onward call.Onward) transport.Outgoing {
+	theirs, to := tx.Request(), onward.Parties[0]
 	there := header.Way{From: from.Role, To: to.Role, Rules: to.Rules()}
 	back := header.Way{From: to.Role, To: from.Role, Rules: from.Rules(), Host: tx.Flow().Contact("").Host}
-	req := call.Outgoing(theirs, to, there, rand.Text(), rand.Text(), s.state().cfg.UserAgent)
+	req := call.Outgoing(call.Numbered(theirs, onward.Number), to, there, rand.Text(), rand.Text(), s.state().cfg.UserAgent)
 	req.SetBody(theirs.Body())
 	return transport.Outgoing{
 		Request: req,

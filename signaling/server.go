@@ -83,15 +83,6 @@ func New(cfg Config, relay call.Relay, log *slog.Logger, metrics *Metrics) (*Ser
 	return s, nil
 }
 
-// next says where the calls of a party go to; false is nowhere.
-func (s *Server) next(from call.Party) (call.Party, bool) {
-	t := s.state().cfg.Table.Next(from.Role)
-	if t == nil {
-		return call.Party{}, false
-	}
-	return call.TrunkParty(t), true
-}
-
 // Run serves until ctx ends, then hangs up the calls that are left and
 // returns.
 func (s *Server) Run(ctx context.Context) error {

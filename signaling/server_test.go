@@ -173,7 +173,7 @@ func newFixtureOn(t testing.TB, audio media.Config, edit func(*Config)) *fixture
 	cfg := Config{
 		Listeners: []Listener{listen("dialers", transport.Dialer), listen("carriers", transport.Carrier)},
 		Table: trunk.Table{Trunks: []*trunk.Trunk{dialer, carrier}, Routes: []trunk.Route{
-			{From: transport.Dialer, To: carrier}, {From: transport.Carrier, To: dialer},
+			{From: transport.Dialer, To: trunk.To(carrier)}, {From: transport.Carrier, To: trunk.To(dialer)},
 		}},
 		Media:     MediaAddresses{V4: netip.MustParseAddr(mediaIP)},
 		UserAgent: "callseal",

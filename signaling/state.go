@@ -17,7 +17,7 @@ type state struct {
 	limits    Limits
 	listeners map[string]*Listener
 	// house is what the calls that begin under this state have for life, but for
-	// its Table and Next, which are always those of now.
+	// its Table and Route, which are always those of now.
 	house call.House
 }
 

@@ -23,7 +23,7 @@ func TestReload(t *testing.T) {
 		Target: transport.Target{Trunk: "second", Role: transport.Carrier, Proto: transport.UDP, Host: "127.0.11.3", Port: second.addr().Port()},
 		Media:  sdp.Off, Sources: []netip.Prefix{netip.MustParsePrefix("127.0.11.3/32")},
 	}
-	cfg.Table = trunk.Table{Trunks: []*trunk.Trunk{&same, to}, Routes: []trunk.Route{{From: transport.Dialer, To: to}}}
+	cfg.Table = trunk.Table{Trunks: []*trunk.Trunk{&same, to}, Routes: []trunk.Route{{From: transport.Dialer, To: trunk.To(to)}}}
 	if err := f.Reload(cfg); err != nil {
 		t.Fatal(err)
 	}

@@ -93,8 +93,17 @@ func (d *decoder) value(node ast.Node, place string, into reflect.Value) {
 	}
 }
 
+// shortened is a mapping of which one value may stand alone.
+type shortened interface{ short(text string) }
+
 func (d *decoder) mapping(node ast.Node, place string, into reflect.Value) {
 	m, ok := node.(ast.MapNode)
+	if short, can := into.Addr().Interface().(shortened); can && !ok {
+		if text, one := scalarText(node); one {
+			short.short(text)
+			return
+		}
+	}
 	if !ok {
 		d.fail(place, fault{"must be a mapping", "write " + strings.Join(keysOf(into.Type()), ": ..., ") + ": ..."})
 		return

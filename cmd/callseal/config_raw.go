@@ -118,8 +118,3 @@ type rawClientTLS struct {
 	AllowWildcard bool   `yaml:"allow_wildcard"`
 	LegacyCiphers bool   `yaml:"legacy_ciphers"`
 }
-
-type rawRoute struct {
-	From string   `yaml:"from"`
-	To   []string `yaml:"to"`
-}

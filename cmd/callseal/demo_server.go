@@ -112,7 +112,7 @@ func (c *cast) config(carrier netip.AddrPort) *Config {
 			},
 			Table: trunk.Table{
 				Trunks: []*trunk.Trunk{dialer, telco},
-				Routes: []trunk.Route{{From: transport.Dialer, To: telco}, {From: transport.Carrier, To: dialer}},
+				Routes: []trunk.Route{{From: transport.Dialer, To: trunk.To(telco)}, {From: transport.Carrier, To: trunk.To(dialer)}},
 			},
 			Media:     signaling.MediaAddresses{V4: c.at, AdvertiseV4: c.at},
 			UserAgent: userAgent,

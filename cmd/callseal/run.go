@@ -251,7 +251,7 @@ func logConfiguration(log *slog.Logger, cfg *Config) {
 			"host", t.Target.Host, "port", t.Target.Port, "media", t.Media.String())
 	}
 	for _, r := range cfg.Signaling.Table.Routes {
-		log.Info("route", "from", r.From.String(), "to", r.To.Name())
+		log.Info("route", routeAttrs(r)...)
 	}
 	for _, h := range cfg.Hops {
 		log.Warn("plain hop accepted", "hop", h)

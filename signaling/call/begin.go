@@ -153,7 +153,7 @@ func (c *Call) buildInvite() (*sip.Request, error) {
 	if n.asked, err = n.offer(sideB, n.first.offer, n.first.stream, false); err != nil {
 		return nil, err
 	}
-	req := Outgoing(c.inA.Request(), c.b.party, c.way(&c.b), c.b.callID, c.b.tag, c.house.UserAgent)
+	req := Outgoing(c.asks(), c.b.party, c.way(&c.b), c.b.callID, c.b.tag, c.house.UserAgent)
 	req.AppendHeader(sip.NewHeader("Allow", Allow))
 	c.timerHeaders(req, sideB)
 	c.replacing(req)

@@ -49,8 +49,8 @@ type House struct {
 	Find func(callID, tag string) *Call
 	// Enter lets Find find a call by one more key, until it is forgotten.
 	Enter func(*Call, Key)
-	// Next says where the calls of a party go to; false is nowhere.
-	Next func(Party) (Party, bool)
+	// Next says where a request of a party goes to; the errors are trunk.Find's.
+	Next func(Party, trunk.Wanted) (Onward, error)
 }
 
 // Key finds a call by the dialog identifiers that are our own.
@@ -94,6 +94,7 @@ type Call struct {
 	sdpUsable   bool          // whether the SDP that came with it may be passed on, rewritten
 	failure     rejection     // what opRelay tells A where B's own words cannot be told
 	byeIn       *transport.ServerTx
+	onward      Onward // where else B may be, and for what number it is asked; zero: for A's
 	redirect    redirection
 	referrals   []*referral // REFERs that were relayed
 	hasReferred [2]bool     // a REFER of this side was relayed

@@ -54,17 +54,21 @@ func (c *Call) execute(s side, tx *transport.ServerTx, to header.ReferTo) *refus
 	if d == nil {
 		return &refused{481, "Call/Transaction Does Not Exist", "no_dialog"}
 	}
-	target, found := c.house.Next(party)
+	var target Party
 	var r replacement
 	if to.Replaces != nil {
 		far, at, no := c.replaced(*to.Replaces, party)
 		if no != nil {
 			return no
 		}
-		target, found, r = at, true, replacement{far, at}
+		target, r = at, replacement{far, at}
 	}
-	if !found {
-		return &refused{503, "SBC has no route for " + party.Name, "route"}
+	if !target.Reachable() {
+		onward, err := c.house.Next(party, Wanted(party, tx.Flow(), tx.Request(), to.Number))
+		if err != nil {
+			return &refused{503, Unrouted(party, err), "route"}
+		}
+		target, to.Number = onward.Parties[0], onward.Number
 	}
 	p := &placement{side: s, forks: make(map[string]agreed), answers: make(map[string]dialog.Timer)}
 	p.leg = &leg{party: target, callID: token(16), tag: token(16), dialogs: make(map[string]*dialog.Dialog)}

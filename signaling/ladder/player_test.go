@@ -75,7 +75,7 @@ func newPlayer(t *testing.T, steps []*step) *player {
 	}
 	dialer, carrier := line("dialer1", transport.Dialer, "A"), line("telco", transport.Carrier, "B")
 	cfg.Table = trunk.Table{Trunks: []*trunk.Trunk{dialer, carrier}, Routes: []trunk.Route{
-		{From: transport.Dialer, To: carrier}, {From: transport.Carrier, To: dialer}, {From: transport.Phone, To: dialer}}}
+		{From: transport.Dialer, To: trunk.To(carrier)}, {From: transport.Carrier, To: trunk.To(dialer)}, {From: transport.Phone, To: trunk.To(dialer)}}}
 	for _, l := range []struct {
 		name string
 		role transport.Role

@@ -22,8 +22,11 @@ func (t Table) Adopt(old *Table) Table {
 		}
 	}
 	for i, r := range out.Routes {
-		if was := kept[r.To]; was != nil {
-			out.Routes[i].To = was
+		out.Routes[i].To = slices.Clone(r.To)
+		for j, d := range r.To {
+			if was := kept[d.Trunk]; was != nil {
+				out.Routes[i].To[j].Trunk = was
+			}
 		}
 	}
 	return out

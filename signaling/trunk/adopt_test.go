@@ -30,13 +30,15 @@ func TestAdopt(t *testing.T) {
 		edit func(*Trunk)
 		same bool
 	}{
-		"nothing":                 {func(*Trunk) {}, true},
-		"name":                    {func(t *Trunk) { t.Target.Trunk = "other" }, false},
-		"host":                    {func(t *Trunk) { t.Target.Host = "sip2.telco.example" }, false},
-		"sources":                 {func(t *Trunk) { t.Sources = nil }, false},
-		"suites":                  {func(t *Trunk) { t.Suites = sdp.Suites() }, false},
-		"headers":                 {func(t *Trunk) { t.Headers = nil }, false},
-		"a header's value":        {func(t *Trunk) { t.Headers = header.NewRules([]string{"X-A"}, nil, map[string]string{"X-B": "2"}, false) }, false},
+		"nothing": {func(*Trunk) {}, true},
+		"name":    {func(t *Trunk) { t.Target.Trunk = "other" }, false},
+		"host":    {func(t *Trunk) { t.Target.Host = "sip2.telco.example" }, false},
+		"sources": {func(t *Trunk) { t.Sources = nil }, false},
+		"suites":  {func(t *Trunk) { t.Suites = sdp.Suites() }, false},
+		"headers": {func(t *Trunk) { t.Headers = nil }, false},
+		"a header's value": {func(t *Trunk) {
+			t.Headers = header.NewRules([]string{"X-A"}, nil, map[string]string{"X-B": "2"}, false)
+		}, false},
 		"the reason":              {func(t *Trunk) { t.Plaintext.Reason = "another" }, false},
 		"the CA":                  {func(t *Trunk) { t.Target.TLS.Roots = roots }, false},
 		"the system's CAs":        {func(t *Trunk) { t.Target.TLS.Roots = nil }, false},
@@ -49,16 +51,16 @@ func TestAdopt(t *testing.T) {
 			was, is := sealed(), sealed()
 			row.edit(is)
 			old := Table{Trunks: []*Trunk{was}}
-			read := Table{Trunks: []*Trunk{is}, Routes: []Route{{From: transport.Dialer, To: is}}}
+			read := Table{Trunks: []*Trunk{is}, Routes: []Route{{From: transport.Dialer, To: To(is)}}}
 			got := read.Adopt(&old)
 			want := is
 			if row.same {
 				want = was
 			}
-			if got.Trunks[0] != want || got.Routes[0].To != want {
+			if got.Trunks[0] != want || got.Routes[0].To[0].Trunk != want {
 				t.Errorf("same %v, want %v", got.Trunks[0] == was, row.same)
 			}
-			if read.Trunks[0] != is || read.Routes[0].To != is {
+			if read.Trunks[0] != is || read.Routes[0].To[0].Trunk != is {
 				t.Error("the table that was read was changed")
 			}
 		})

@@ -67,12 +67,6 @@ func Contains(prefixes []netip.Prefix, addr netip.Addr) bool {
 	return false
 }
 
-// Route sends calls of one role to a trunk.
-type Route struct {
-	From transport.Role
-	To   *Trunk
-}
-
 // Table answers the two questions of a call that comes in. Never mutated.
 type Table struct {
 	Trunks []*Trunk
@@ -85,17 +79,6 @@ func (t *Table) Identify(role transport.Role, addr netip.Addr) *Trunk {
 	for _, tr := range t.Trunks {
 		if tr.Role() == role && tr.Has(addr) {
 			return tr
-		}
-	}
-	return nil
-}
-
-// Next names the trunk that calls from role go to, or nil: the first route
-// that fits.
-func (t *Table) Next(role transport.Role) *Trunk {
-	for _, r := range t.Routes {
-		if r.From == role {
-			return r.To
 		}
 	}
 	return nil

@@ -1,0 +1,32 @@
+package signaling
+
+import (
+	"errors"
+	"time"
+
+	"callseal/signaling/call"
+	"callseal/signaling/header"
+	"callseal/signaling/transport"
+	"callseal/signaling/trunk"
+)
+
+// next says where the requests of a party go to.
+func (s *Server) next(_ call.Party, w trunk.Wanted) (call.Onward, error) {
+	choice, err := s.state().cfg.Table.Find(w)
+	return call.ToTrunks(choice), err
+}
+
+// onward says where a request that is part of no dialog goes, or why nowhere.
+func (s *Server) onward(tx *transport.ServerTx, from call.Party) (call.Onward, *refusal) {
+	req := tx.Request()
+	to, err := s.next(from, call.Wanted(from, tx.Flow(), req, req.Recipient.User))
+	if err == nil {
+		return to, nil
+	}
+	r, advice := refusal{503, call.Unrouted(from, err), "route", nil}, "add a route from "+from.Role.String()+" to routes"
+	if unknown := (*trunk.UnknownCarrier)(nil); errors.As(err, &unknown) {
+		r.cause, advice = "carrier", "correct "+trunk.CarrierHeader+" at "+from.Name+", or add the carrier "+header.Clean(unknown.Name)
+	}
+	s.notes.warn(s.log, time.Now(), req.Method.String()+" refused: "+r.phrase, "leg", from.Name, "advice", advice)
+	return to, &r
+}

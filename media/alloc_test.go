@@ -45,7 +45,7 @@ func handSession(t testing.TB, r *Relay, w *worker) *Session {
 // turn does what worker.run does once.
 func turn(t testing.TB, w *worker) {
 	var err error
-	if w.tokens, err = w.os.wait(w.tokens[:0]); err != nil {
+	if w.tokens, err = w.os.wait(w.tokens[:0], false); err != nil {
 		t.Fatal(err)
 	}
 	w.round()

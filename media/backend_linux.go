@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// holdTime is for how many milliseconds a worker without packets keeps its processor of Go's scheduler.
-const holdTime = 10
+// holdTime is for how many milliseconds a worker sleeps at most while it keeps its processor of Go's scheduler.
+const holdTime = 100
 
 // wakeToken is the token of the eventfd.
 const wakeToken = ^uint64(0)
@@ -18,10 +18,12 @@ const wakeToken = ^uint64(0)
 // epoll is the backend of Linux: raw non-blocking sockets in one epoll set, and an eventfd that wakes it. Reading and
 // writing go by plain system calls with addresses in fields, because the wrappers of package unix allocate them.
 //
-// All calls go around Go's scheduler, also those that sleep for a few milliseconds: a worker keeps its processor of the
-// scheduler while there is traffic, and Relay.Run sees to it that there is one more for each worker. The scheduler's
+// All calls go around Go's scheduler, also those that sleep, but for a long wait: a worker keeps its processor of the
+// scheduler while it has sessions, and Relay.Run sees to it that there is one more for each worker. The scheduler's
 // thread would otherwise watch each sleep, wake others to take the processor over, and do that a few thousand times a
-// second, for a tenth of the worker's cost. Its signals end the sleep when the world has to stop.
+// second, for a tenth of the worker's cost. And where it is taken over there is one more thread of goroutines than
+// processors, above all while garbage is collected: each waits for the others in the queues of the kernel, and a call
+// that is being set up for all of them. The scheduler's signals end the sleep when the world has to stop.
 type epoll struct {
 	// Never changed.
 	set, event int
@@ -99,11 +101,13 @@ func (e *epoll) attach(s socket, token uint64) error {
 	return nil
 }
 
-func (e *epoll) wait(tokens []uint64) ([]uint64, error) {
-	n, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(e.set), uintptr(unsafe.Pointer(&e.events)), maxTokens, holdTime, 0, 0)
-	if n == 0 && errno == 0 {
-		// Nothing to do: the processor is given back.
+func (e *epoll) wait(tokens []uint64, long bool) ([]uint64, error) {
+	var n uintptr
+	var errno unix.Errno
+	if long { // the processor is given back
 		n, _, errno = unix.Syscall6(unix.SYS_EPOLL_PWAIT, uintptr(e.set), uintptr(unsafe.Pointer(&e.events)), maxTokens, ^uintptr(0), 0, 0)
+	} else {
+		n, _, errno = unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(e.set), uintptr(unsafe.Pointer(&e.events)), maxTokens, holdTime, 0, 0)
 	}
 	if errno == unix.EINTR {
 		return tokens, nil

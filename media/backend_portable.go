@@ -97,7 +97,7 @@ func (p *portable) read(s *portableSocket) {
 	}
 }
 
-func (p *portable) wait(tokens []uint64) ([]uint64, error) {
+func (p *portable) wait(tokens []uint64, _ bool) ([]uint64, error) {
 	for {
 		if tokens = p.look(tokens); len(tokens) > 0 {
 			return tokens, nil

@@ -539,6 +539,29 @@ func TestIdle(t *testing.T) {
 	}
 }
 
+// TestResting: a worker without sessions gives its processor back, and takes it again with the next one.
+func TestResting(t *testing.T) {
+	clock := &fakeClock{}
+	r := startRelay(t, Config{Clock: clock.Now})
+	w := r.workers[0]
+	becomes := func(want bool) {
+		t.Helper()
+		got := !want
+		for deadline := time.Now().Add(patience); got != want; time.Sleep(time.Millisecond) { // the worker's own sleep ends
+			if time.Now().After(deadline) {
+				t.Fatalf("resting: %v", got)
+			}
+			w.do(func() { got = w.resting })
+		}
+	}
+	clock.advance(restAfter)
+	becomes(true)
+	_, a, b := call(t, r, true, true)
+	becomes(false)
+	a.say("audio")
+	b.hears("audio")
+}
+
 // TestGrid: on a grid of wake-ups every packet is relayed too, in order, and a port with many packets does not wait for
 // as many wake-ups.
 func TestGrid(t *testing.T) {

@@ -7,7 +7,7 @@ import (
 )
 
 const (
-	maxTokens = 128 // ports that a worker serves between two looks at its mailbox
+	maxTokens = 128 // ports that a worker serves in one round
 	maxBatch  = 256 // packets likewise
 	maxBurst  = 16  // packets of one port likewise
 )
@@ -32,7 +32,6 @@ func newBatch() []packet {
 // round relays what has come to the ports of w.tokens. All packets are received, then all are forwarded, then all are
 // sent: each of the three leaves in the processor's caches what it needs for the next packet.
 func (w *worker) round() {
-	w.obey()
 	w.rounds++
 	w.gather()
 	now := w.clock()
@@ -128,9 +127,9 @@ func (w *worker) send(p *packet, now time.Duration) {
 }
 
 // nap lets packets gather until the next point of the grid, so that one wake-up serves many. It is for a worker that
-// keeps up: after a round that left packets there is no sleep, and after one without packets the next wait sleeps.
+// keeps up: after a round that left packets it is not called, and after one without packets the next wait sleeps.
 func (w *worker) nap() {
-	if w.grid > 0 && len(w.tokens) > 0 && !w.behind {
+	if w.grid > 0 && len(w.tokens) > 0 {
 		w.os.nap(w.grid - w.clock()%w.grid)
 	}
 }

@@ -14,7 +14,9 @@ import (
 )
 
 // worker relays the packets of its sessions on one OS thread. It owns their sockets and all their state from Open to
-// Close: there is no lock on the way of a packet.
+// Close. There is no lock on the way of a packet: the worker has its lock for a whole round, and others, who want to
+// ask or change something, have it between two rounds. They do so on their own threads, so that nobody waits for the
+// worker to wake up.
 type worker struct {
 	// Never changed.
 	os      backend
@@ -24,26 +26,27 @@ type worker struct {
 	log     *slog.Logger
 	release func(address netip.Addr, port uint16) // gives a session's ports back
 
-	load atomic.Int64 // sessions, also those about to be adopted
+	load    atomic.Int64 // sessions, also those about to be adopted
+	waiting atomic.Int32 // goroutines that want mu
 
-	mu      sync.Mutex // guards mailbox and closed
-	mailbox []func()   // run by the worker in order
-	closed  bool       // the worker has ended: nothing will be run any more
+	// Owned by the goroutine of run.
+	tokens []uint64
 
-	// Owned by the worker's goroutine.
+	mu       sync.Mutex // guards what follows, and the state of all sessions
+	ended    bool       // the worker runs no more, and its backend is closed
+	stopping bool
+	resting  bool    // nothing has happened for so long that the worker sleeps in another way
 	ports    []*port // by token
 	unused   []uint64
 	sessions map[*state]struct{}
-	tokens   []uint64
 	batch    []packet // of this round
 	space    []byte
 	work     srtp.Scratch
 	tally    tally
-	rounds   uint64 // so far
-	obeyed   bool   // a command was run in this round
-	behind   bool   // this round has left packets where it found more than it may take
-	current  *state // whose packet is being relayed
-	stopping bool
+	rounds   uint64        // so far
+	behind   bool          // this round has left packets where it found more than it may take
+	busyAt   time.Duration // when the last session was closed
+	current  *state        // whose packet is being relayed
 }
 
 // port is one of the four sockets of a session.
@@ -72,25 +75,36 @@ func newWorker(os backend, clock func() time.Duration, log *slog.Logger, release
 	}
 }
 
+// restAfter is for how long a worker without sessions goes on as if it had some.
+const restAfter = time.Second
+
 // run relays until stop. It returns only after its last session is closed; nothing it owns is used afterwards.
 func (w *worker) run() error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	defer w.end()
-	for !w.stopping {
+	for resting := false; ; {
 		var err error
-		if w.tokens, err = w.os.wait(w.tokens[:0]); err != nil {
+		if w.tokens, err = w.os.wait(w.tokens[:0], resting); err != nil {
 			return err
 		}
+		w.mu.Lock()
 		w.round()
-		if w.obeyed { // whoever waited stands in the queue of this processor, which is about to sleep: let it go first
-			w.obeyed = false
-			runtime.Gosched()
-			continue
+		if len(w.tokens) == 0 {
+			w.resting = len(w.sessions) == 0 && w.clock()-w.busyAt >= restAfter
 		}
-		w.nap()
+		resting = w.resting
+		stopping, behind := w.stopping, w.behind
+		w.mu.Unlock()
+		switch {
+		case stopping:
+			return nil
+		case w.waiting.Load() > 0: // whoever waited stands in the queue of this processor, which is about to sleep: let it go first
+			runtime.Gosched()
+		case !behind:
+			w.nap()
+		}
 	}
-	return nil
 }
 
 // survive ends the session whose packet made the code panic, and no other.
@@ -107,64 +121,37 @@ func (w *worker) survive() {
 	}
 }
 
-// obey runs the commands of other goroutines. One that panics ends nothing but itself.
-func (w *worker) obey() {
-	defer w.survive()
-	w.commands()
-}
-
-// commands runs what other goroutines asked for.
-func (w *worker) commands() {
-	for {
-		w.mu.Lock()
-		if len(w.mailbox) == 0 {
-			w.mu.Unlock()
-			return
-		}
-		command := w.mailbox[0]
-		w.mailbox, w.obeyed = w.mailbox[1:], true
-		w.mu.Unlock()
-		command()
-	}
-}
-
-// do runs f on the worker and waits for it. It returns false, without running f, when the worker has ended. Safe from
-// any goroutine but the worker's.
+// do runs f between two rounds of the worker, in whose place it may touch everything. It returns false, without running
+// f, when the worker has ended. Safe from any goroutine but the worker's. An f that panics ends nothing but itself.
 func (w *worker) do(f func()) bool {
-	done := make(chan struct{}) // closed by the worker
+	w.waiting.Add(1)
 	w.mu.Lock()
-	if w.closed {
-		w.mu.Unlock()
+	w.waiting.Add(-1)
+	defer w.mu.Unlock()
+	if w.ended {
 		return false
 	}
-	w.mailbox = append(w.mailbox, func() {
-		defer close(done)
-		f()
-	})
-	w.os.wake() // before mu is released: end closes the backend only after it has seen an empty mailbox
-	w.mu.Unlock()
-	<-done
+	defer w.survive()
+	f()
 	return true
 }
 
 // stop makes run return. Safe from any goroutine, also after the end.
-func (w *worker) stop() { w.do(func() { w.stopping = true }) }
+func (w *worker) stop() {
+	w.do(func() {
+		w.stopping = true
+		w.os.wake()
+	})
+}
 
-// end closes every session, then runs the commands that came too late for that.
+// end closes every session. What others want from now on comes too late.
 func (w *worker) end() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	for s := range w.sessions {
 		w.drop(s)
 	}
-	for {
-		w.commands()
-		w.mu.Lock()
-		if len(w.mailbox) == 0 {
-			w.closed = true
-			w.mu.Unlock()
-			break
-		}
-		w.mu.Unlock()
-	}
+	w.ended = true
 	w.os.close()
 }
 
@@ -192,6 +179,9 @@ func (w *worker) adopt(s *state) error {
 		s.legs[side].work = &w.work
 	}
 	w.sessions[s] = struct{}{}
+	if w.resting {
+		w.os.wake()
+	}
 	return nil
 }
 
@@ -227,6 +217,7 @@ func (w *worker) drop(s *state) {
 	s.closed = true
 	w.disown(s)
 	delete(w.sessions, s)
+	w.busyAt = w.clock()
 	for side := range s.ports {
 		for _, p := range s.ports[side] {
 			w.os.release(p.socket)

@@ -60,7 +60,13 @@ func (l line) passes() bool {
 	default:
 		return false
 	}
-	return !addressText.MatchString(l.value) && !hasKey(l)
+	return !hasAddress(l.value) && !hasKey(l)
+}
+
+// hasAddress tells whether addressText matches. Most values have too few dots and colons for it, and counting them is
+// a hundred times faster.
+func hasAddress(value string) bool {
+	return (strings.Count(value, ".") >= 3 || strings.Count(value, ":") >= 2) && addressText.MatchString(value)
 }
 
 // hasKey tells whether an attribute holds a master key.

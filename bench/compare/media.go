@@ -17,12 +17,13 @@ type MediaRound struct {
 	User, System Micros        // of the relay in that time
 	Idle, RSS    uint64        // bytes: before the calls, and with them
 
-	P50, P99, Max Micros // from one end to the other
-	Sent, Lost    uint64 // in the whole round
-	Unauthentic   uint64
-	Changed, Same uint64 // payloads: whether the relay re-encrypted them
-	LatenessP99   Micros // of the bench itself
-	BenchCore     float64
+	P50, P99, P999 Micros // from one end to the other
+	Max            Micros
+	Sent, Lost     uint64 // in the whole round
+	Unauthentic    uint64
+	Changed, Same  uint64 // payloads: whether the relay re-encrypted them
+	LatenessP99    Micros // of the bench itself
+	BenchCore      float64
 }
 
 // lateLimit is from where on the bench disturbs what it measures.
@@ -53,6 +54,7 @@ type MediaSummary struct {
 	PerPacket     Spread  // µs
 	Core          float64
 	P50, P99      float64 // µs, medians
+	P999          float64 // µs, median
 	LossShare     float64 // of the rounds that count, together
 	RSSPerCall    float64 // KiB, median
 	Reencrypted   bool    // every payload
@@ -131,6 +133,7 @@ func (m *Media) Summarise() {
 			Core:          spreadOf(rounds, MediaRound.Core).Median,
 			P50:           spreadOf(rounds, func(r MediaRound) float64 { return float64(r.P50) }).Median,
 			P99:           spreadOf(rounds, func(r MediaRound) float64 { return float64(r.P99) }).Median,
+			P999:          spreadOf(rounds, func(r MediaRound) float64 { return float64(r.P999) }).Median,
 			RSSPerCall:    spreadOf(rounds, MediaRound.PerCall).Median,
 			Reencrypted:   true,
 		}
@@ -150,12 +153,12 @@ func (m *Media) Summarise() {
 
 // WriteTable writes the summary for people.
 func (m *Media) WriteTable(out io.Writer) error {
-	rows := [][]string{{"relay", "calls", "µs/packet min", "median", "of rtpengine", "of floor", "core", "p50 µs", "p99 µs", "loss", "KiB/call", "re-encrypted", "rounds", "loss in others"}}
+	rows := [][]string{{"relay", "calls", "µs/packet min", "median", "of rtpengine", "of floor", "core", "p50 µs", "p99 µs", "p99.9 µs", "loss", "KiB/call", "re-encrypted", "rounds", "loss in others"}}
 	for _, s := range m.Summary {
 		rows = append(rows, []string{
 			s.Relay, fmt.Sprint(s.Calls), number(s.PerPacket.Min), number(s.PerPacket.Median),
 			fmt.Sprintf("%.2f", s.ToRtpengine), fmt.Sprintf("%.2f", s.ToFloor), fmt.Sprintf("%.2f", s.Core),
-			fmt.Sprintf("%.0f", s.P50), fmt.Sprintf("%.0f", s.P99), loss(s.LossShare), fmt.Sprintf("%.1f", s.RSSPerCall),
+			fmt.Sprintf("%.0f", s.P50), fmt.Sprintf("%.0f", s.P99), fmt.Sprintf("%.0f", s.P999), loss(s.LossShare), fmt.Sprintf("%.1f", s.RSSPerCall),
 			map[bool]string{true: "yes", false: "no"}[s.Reencrypted], rounds(s), loss(s.LossDisturbed),
 		})
 	}

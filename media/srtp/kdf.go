@@ -2,6 +2,7 @@ package srtp
 
 import (
 	"crypto/aes"
+	"crypto/cipher"
 	"encoding/binary"
 )
 
@@ -29,6 +30,10 @@ type sessionKeys struct{ rtp, rtcp packetKeys }
 // deriveKeys derives all session keys at a key derivation rate of 0, the only one SDES can be left at
 // (RFC 4568 section 6.3.1: KDR defaults to 0, and a line that sets it is refused).
 func deriveKeys(master, salt []byte) (k sessionKeys, err error) {
+	block, err := aes.NewCipher(master)
+	if err != nil {
+		return sessionKeys{}, err
+	}
 	for _, one := range []struct {
 		to   *[]byte
 		from label
@@ -37,27 +42,21 @@ func deriveKeys(master, salt []byte) (k sessionKeys, err error) {
 		{&k.rtp.key, labelRTPKey, len(master)}, {&k.rtp.auth, labelRTPAuth, authKeyLen}, {&k.rtp.salt, labelRTPSalt, len(salt)},
 		{&k.rtcp.key, labelRTCPKey, len(master)}, {&k.rtcp.auth, labelRTCPAuth, authKeyLen}, {&k.rtcp.salt, labelRTCPSalt, len(salt)},
 	} {
-		if *one.to, err = derive(master, salt, one.from, one.size); err != nil {
-			return sessionKeys{}, err
-		}
+		*one.to = derive(block, salt, one.from, one.size)
 	}
 	return k, nil
 }
 
-// derive is the AES-CM pseudo-random function of RFC 3711 section 4.3.3, which RFC 6188 section 3 takes over for
-// 256-bit master keys. A 96-bit salt is padded with zeros at its low end (RFC 7714 section 11).
-func derive(master, salt []byte, from label, size int) ([]byte, error) {
-	block, err := aes.NewCipher(master)
-	if err != nil {
-		return nil, err
-	}
+// derive is the AES-CM pseudo-random function of RFC 3711 section 4.3.3 under the master key, which RFC 6188 section 3
+// takes over for 256-bit ones. A 96-bit salt is padded with zeros at its low end (RFC 7714 section 11).
+func derive(master cipher.Block, salt []byte, from label, size int) []byte {
 	var in [aes.BlockSize]byte
 	copy(in[:], salt)
 	in[7] ^= byte(from) // x = (label || index DIV kdr) XOR master_salt, shifted left by 16 bits
 	out := make([]byte, (size+aes.BlockSize-1)/aes.BlockSize*aes.BlockSize)
 	for n := 0; n < size; n += aes.BlockSize {
 		binary.BigEndian.PutUint16(in[14:], uint16(n/aes.BlockSize))
-		block.Encrypt(out[n:], in[:])
+		master.Encrypt(out[n:], in[:])
 	}
-	return out[:size], nil
+	return out[:size]
 }

@@ -120,8 +120,8 @@ func (b *mediaBench) undisturbed(ctx context.Context, name string, calls, round 
 		if r.Disturbed() {
 			verdict = ": disturbed"
 		}
-		if _, err := fmt.Fprintf(out, "round %d: %-12s %4d calls  %5.1f µs/packet  p50 %4.0f p99 %5.0f µs  lost %d of %d  bench %.2f of a core, late p99 %.0f µs%s\n",
-			round, name, calls, r.PerPacket(), r.P50, r.P99, r.Lost+r.Unauthentic, r.Sent, r.BenchCore, r.LatenessP99, verdict); err != nil {
+		if _, err := fmt.Fprintf(out, "round %d: %-12s %4d calls  %5.1f µs/packet  p50 %4.0f p99 %5.0f p99.9 %5.0f µs  lost %d of %d  bench %.2f of a core, late p99 %.0f µs%s\n",
+			round, name, calls, r.PerPacket(), r.P50, r.P99, r.P999, r.Lost+r.Unauthentic, r.Sent, r.BenchCore, r.LatenessP99, verdict); err != nil {
 			return all, err
 		}
 		if !r.Disturbed() {
@@ -213,7 +213,7 @@ func observe(ctx context.Context, sampler *bench.Sampler, load traffic, latency 
 	r.RSS = after.RSS
 	r.BenchCore = (ownCPU() - own).Seconds() / r.Took.Seconds()
 	q := latency.Quantiles()
-	r.P50, r.P99, r.Max = compare.InMicros(q.P50), compare.InMicros(q.P99), compare.InMicros(q.Max)
+	r.P50, r.P99, r.P999, r.Max = compare.InMicros(q.P50), compare.InMicros(q.P99), compare.InMicros(q.P999), compare.InMicros(q.Max)
 	r.LatenessP99 = compare.InMicros(load.figures()[0].Lateness.P99)
 	if r.Packets == 0 {
 		return fmt.Errorf("%w: nothing was relayed", errMeasure)

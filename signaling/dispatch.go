@@ -52,6 +52,7 @@ func (s *Server) invite(tx *transport.ServerTx) {
 		s.stranger(tx)
 		return
 	}
+	came(tx, from)
 	replaces, to, no := s.replaced(tx.Request(), from)
 	if no != nil {
 		s.refuse(tx, *no)
@@ -135,6 +136,13 @@ func (s *Server) identify(f *transport.Flow) (call.Party, bool) {
 		return call.Party{}, false
 	}
 	return call.Party{Role: transport.Phone, Name: l.Name, Mode: l.Media, Suites: l.Suites, Audio: l.Audio, Transfer: l.Transfer}, true
+}
+
+// came writes the number called as its trunk means it, before anything looks at
+// it. To and From stay: answers repeat them.
+func came(tx *transport.ServerTx, from call.Party) {
+	to := &tx.Request().Recipient
+	to.User = from.Rules().Came(to.User)
 }
 
 // Ack is the ACK of a 2xx of ours.

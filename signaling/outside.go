@@ -140,6 +140,7 @@ func (s *Server) wayOn(tx *transport.ServerTx) (from call.Party, to call.Onward,
 		s.stranger(tx)
 		return from, to, false
 	}
+	came(tx, from)
 	to, no := s.onward(tx, from)
 	if no != nil {
 		if from.Role != transport.Dialer {
@@ -178,8 +179,9 @@ func (s *Server) admitRelay(req *sip.Request) *refusal {
 // relayed makes the request for who it goes to, and takes its answer.
 func (s *Server) relayed(tx *transport.ServerTx, from call.Party, onward call.Onward) transport.Outgoing {
 	theirs, to := tx.Request(), onward.Parties[0]
-	there := header.Way{From: from.Role, To: to.Role, Rules: to.Rules()}
-	back := header.Way{From: to.Role, To: from.Role, Rules: from.Rules(), Host: tx.Flow().Contact("").Host}
+	house := &s.state().house
+	there, back := house.Way(from, to), house.Way(to, from)
+	back.Host = tx.Flow().Contact("").Host
 	req := call.Outgoing(call.Numbered(theirs, onward.Number), to, there, rand.Text(), rand.Text(), s.state().cfg.UserAgent)
 	req.SetBody(theirs.Body())
 	return transport.Outgoing{

@@ -12,7 +12,8 @@ import (
 // headers reads what a trunk says about headers; nil where it says nothing.
 func (l *loader) headers(place string, role transport.Role, raw rawTrunk) *header.Rules {
 	h := raw.Headers
-	if len(h.Pass)+len(h.Strip)+len(h.Set) == 0 && !raw.Trusted {
+	numbers, id := l.numbers(place+".numbers", role, raw.Numbers), l.callerID(place+".caller_id", role, raw.CallerID)
+	if len(h.Pass)+len(h.Strip)+len(h.Set) == 0 && !raw.Trusted && numbers == (header.Numbers{}) && id == nil {
 		return nil
 	}
 	if raw.Trusted && role == transport.Dialer {
@@ -33,7 +34,11 @@ func (l *loader) headers(place string, role transport.Role, raw rawTrunk) *heade
 		what, fix := header.CheckSet(role, name, h.Set[name])
 		l.header(place+".set."+name, name, what, fix)
 	}
-	return header.NewRules(h.Pass, h.Strip, h.Set, raw.Trusted)
+	rules := header.NewRules(h.Pass, h.Strip, h.Set, raw.Trusted).WithNumbers(numbers)
+	if id != nil {
+		rules = rules.WithCallerID(*id)
+	}
+	return rules
 }
 
 func (l *loader) header(place, name, what, fix string) {

@@ -99,6 +99,8 @@ type rawTrunk struct {
 	Headers        rawHeaders    `yaml:"headers"`
 	Trusted        bool          `yaml:"trusted"`
 	Redirect       string        `yaml:"redirect"`
+	Numbers        rawNumbers    `yaml:"numbers"`
+	CallerID       rawCallerID   `yaml:"caller_id"`
 	Plaintext      *rawPlaintext `yaml:"plaintext"`
 }
 
@@ -106,6 +108,38 @@ type rawHeaders struct {
 	Pass  []string          `yaml:"pass"`
 	Strip []string          `yaml:"strip"`
 	Set   map[string]string `yaml:"set"`
+}
+
+type rawNumbers struct {
+	Country       string  `yaml:"country"`
+	National      string  `yaml:"national"`
+	International string  `yaml:"international"`
+	In            rawPair `yaml:"in"`
+	Out           rawPair `yaml:"out"`
+}
+
+type rawPair struct {
+	Called rawRewriter `yaml:"called"`
+	Caller rawRewriter `yaml:"caller"`
+}
+
+type rawRewriter struct {
+	Strip   int          `yaml:"strip"`
+	Format  string       `yaml:"format"`
+	Prepend string       `yaml:"prepend"`
+	Rewrite []rawRewrite `yaml:"rewrite"`
+}
+
+type rawRewrite struct {
+	Match   string `yaml:"match"`
+	Replace string `yaml:"replace"`
+}
+
+type rawCallerID struct {
+	Source     []string `yaml:"source"`
+	Send       []string `yaml:"send"`
+	Anonymous  bool     `yaml:"anonymous"`
+	Extensions []string `yaml:"extensions"`
 }
 
 type rawClientTLS struct {

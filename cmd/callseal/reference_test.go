@@ -71,7 +71,9 @@ func TestReferenceNamesEveryKey(t *testing.T) {
 	for place := range d.lines {
 		named[regexp.MustCompile(`\[\d+\]`).ReplaceAllString(place, "")] = true
 	}
+	rewriters := regexp.MustCompile(`\.(in|out)\.(called|caller)`) // all four have the same keys
 	for _, place := range places(reflect.TypeFor[rawConfig](), "") {
+		place = rewriters.ReplaceAllString(place, ".in.called")
 		// Carriers have the keys of dialers.
 		if !named[place] && !named[strings.Replace(place, "carriers.", "dialers.", 1)] && !named[strings.Replace(place, "dialers.", "carriers.", 1)] {
 			t.Errorf("reference.yml does not name %s", place)

@@ -49,6 +49,9 @@ type House struct {
 	Find func(callID, tag string) *Call
 	// Enter lets Find find a call by one more key, until it is forgotten.
 	Enter func(*Call, Key)
+	// IsPhone tells whether a phone of the named dialer has registered under a user
+	// name; nil: none has.
+	IsPhone func(dialer, user string) bool
 	// Next says where a request of a party goes to; the errors are trunk.Find's.
 	Next func(Party, trunk.Wanted) (Onward, error)
 }
@@ -100,7 +103,7 @@ type Call struct {
 	hasReferred [2]bool     // a REFER of this side was relayed
 	named       named
 	replaces    replacement        // what B's INVITE takes the place of
-	caller      transport.Role     // of who began the call
+	caller      Party              // who began the call
 	keys        []Key              // under which the server finds the call
 	referring   map[int]*placement // REFERs that the machine has not taken yet, by its ref
 	placed      []*placement       // those that it took, in their order
@@ -130,7 +133,7 @@ func New(house *House, tx *transport.ServerTx, from, to Party) *Call {
 		timers:    make(map[clock]*time.Timer),
 		requests:  make(map[int]*request),
 		referring: make(map[int]*placement),
-		caller:    from.Role,
+		caller:    from,
 		machine:   machine{limits: limits{ring: house.Ring, length: house.Length}},
 	}
 	c.a = leg{party: from, callID: tx.Request().CallID().Value(), tag: token(16), flow: tx.Flow(), dialogs: make(map[string]*dialog.Dialog)}

@@ -14,7 +14,7 @@ import (
 // its path is known (Prepare), what header lets cross; every identifier is our
 // own.
 func Outgoing(theirs *sip.Request, to Party, way header.Way, callID, tag, userAgent string) *sip.Request {
-	uri := to.uri(theirs.Recipient.User)
+	uri := to.uri(way.Called(theirs.Recipient.User))
 	req := sip.NewRequest(theirs.Method, uri)
 	maxForwards := sip.MaxForwardsHeader(dialog.MaxForwards)
 	if m := theirs.MaxForwards(); m != nil && *m > 0 {

@@ -54,6 +54,7 @@ func (c *Call) execute(s side, tx *transport.ServerTx, to header.ReferTo) *refus
 	if d == nil {
 		return &refused{481, "Call/Transaction Does Not Exist", "no_dialog"}
 	}
+	to.Number = party.Rules().Came(to.Number)
 	var target Party
 	var r replacement
 	if to.Replaces != nil {
@@ -147,7 +148,7 @@ func unheld(y, x sdp.Direction) sdp.Direction {
 
 // wayTo is that of what C is told, which are the words of the call's caller.
 func (c *Call) wayTo(p *placement) header.Way {
-	return header.Way{From: c.caller, To: p.leg.party.Role, Rules: p.leg.party.Rules()}
+	return c.house.Way(c.caller, p.leg.party)
 }
 
 func mediaSide(s side) media.Side {

@@ -112,6 +112,7 @@ func (c *Call) relayRefer(s side, tx *transport.ServerTx, to header.ReferTo) *re
 		}
 		to.Replaces = &far
 	}
+	to.Number = c.way(there).Called(from.party.Rules().Came(to.Number))
 	c.passing++
 	o := c.passed(s, d, tx, tx.Request())
 	o.Request.SetBody(nil) // a token of Referred-By (RFC 3892 section 2.3) would name X

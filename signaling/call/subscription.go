@@ -68,7 +68,7 @@ func (s *Subscription) first() transport.Outgoing {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	theirs := s.tx.Request()
-	way := wayTo(s.a.party.Role, &s.b)
+	way := s.house.way(s.a.party, &s.b)
 	s.asked = Outgoing(theirs, s.b.party, way, s.b.callID, s.b.tag, s.house.UserAgent)
 	s.asked.SetBody(theirs.Body())
 	s.until(longestExpiry)
@@ -149,7 +149,7 @@ func (s *Subscription) passed(from side, tx *transport.ServerTx) *transport.Outg
 	}
 	req.AppendHeader(sip.NewHeader("User-Agent", s.house.UserAgent))
 	req.SetBody(theirs.Body())
-	way := wayTo(s.leg(from).party.Role, to)
+	way := s.house.way(s.leg(from).party, to)
 	return &transport.Outgoing{
 		Request: req,
 		Hop:     to.hop(d),
@@ -178,7 +178,7 @@ func (s *Subscription) answered(from side, tx *transport.ServerTx, r transport.R
 	if r.Flow != nil {
 		far.flow = r.Flow
 	}
-	res := Relayed(req, r, far.party, wayTo(far.party.Role, near), s.house.UserAgent)
+	res := Relayed(req, r, far.party, s.house.way(far.party, near), s.house.UserAgent)
 	if r.Err == nil && r.Response.StatusCode == 481 { // both have to know
 		res.StatusCode, res.Reason = 481, "Subscription Does Not Exist"
 	}

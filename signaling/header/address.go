@@ -58,8 +58,9 @@ func isWord(host string) bool {
 var uriParams = []string{"user", "cause", "cpc", "oli", "isup-oli", "noa", "npdi", "rn", "cic"}
 
 // parties writes the URIs of a list of name-addrs at our host, with the given
-// display name or none. One that is withheld, or has no number, is left out.
-func (w Way) parties(value, display string, withheld secrets) string {
+// display name or none, and the numbers in them anew. One that is withheld, or
+// has no number, is left out.
+func (w Way) parties(value, display string, withheld secrets, number func(string) string) string {
 	var kept []string
 	for _, one := range splitList(value) {
 		uri, params, ok := nameAddr(one)
@@ -67,7 +68,7 @@ func (w Way) parties(value, display string, withheld secrets) string {
 		if !ok || withheld.party(params) || withheld.party(strings.ReplaceAll(inside, "&", ";")) || params != "" && params[0] != ';' {
 			continue
 		}
-		if uri = w.partyURI(uri); uri == "" {
+		if uri = w.partyURI(renumber(uri, number)); uri == "" {
 			continue
 		}
 		text := "<" + uri + ">" + w.atOurHost(params)
@@ -77,6 +78,33 @@ func (w Way) parties(value, display string, withheld secrets) string {
 		kept = append(kept, text)
 	}
 	return strings.Join(kept, ", ")
+}
+
+// renumber writes the number of a SIP or tel URI anew; nil leaves it.
+func renumber(uri string, number func(string) string) string {
+	scheme, rest, _ := strings.Cut(uri, ":")
+	if number == nil {
+		return uri
+	}
+	if strings.EqualFold(scheme, "tel") {
+		digits, _, _ := strings.Cut(rest, ";")
+		return scheme + ":" + number(separators.Replace(digits))
+	}
+	user, host, ok := strings.Cut(rest, "@")
+	if !ok {
+		return uri
+	}
+	user, _, _ = strings.Cut(user, ":")
+	return scheme + ":" + number(user) + "@" + host
+}
+
+// renumbers is what becomes of the numbers of a header that names parties: those
+// of callers are written anew, but for what an Identity vouches for.
+func (w Way) renumbers(name string, all []sip.Header) func(string) string {
+	if w.Rules == nil && w.Origin == nil || strings.EqualFold(name, "History-Info") || w.signed(all) {
+		return nil
+	}
+	return w.callerNumber
 }
 
 // separators are what people write between the digits of a number.

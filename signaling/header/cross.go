@@ -14,7 +14,11 @@ import (
 type Way struct {
 	From, To transport.Role // of the legs
 	Rules    *Rules         // of the trunk that it leads to; nil: none
+	Origin   *Rules         // of the trunk that a new call comes from; nil: none
 	Host     string         // our own, as that leg sees it: it stands where the other leg's was; IPv6 in brackets
+	// IsPhone tells whether a user is the extension of a phone of the dialer that
+	// the way leads to; nil: none is known.
+	IsPhone func(user string) bool
 }
 
 // Cross gives what is told of a message's headers to the leg that the way
@@ -22,18 +26,23 @@ type Way struct {
 // No value holds a control character or an address of the other leg.
 func (w Way) Cross(k Kind, headers []sip.Header) []sip.Header {
 	var out []sip.Header
-	withheld := w.withheld(headers)
+	withheld, code := w.withheld(headers), ""
+	if w.hidesCode() {
+		code = codeIn(headers)
+	}
 	for _, h := range headers {
 		how, ok := w.how(k, h.Name())
-		if !ok || w.Rules.replaces(k, h.Name()) || withheld.hides(h.Name()) {
+		if !ok || w.Rules.replaces(k, h.Name()) || withheld.hides(h.Name()) || w.makes(k, h.Name()) {
 			continue
 		}
-		if value := w.value(how, h, headers, withheld); value != "" {
+		if value := withoutCode(w.value(how, h, headers, withheld), code); value != "" {
 			out = append(out, sip.NewHeader(h.Name(), value))
 		}
 	}
 	q850LinesFirst(out)
+	out = append(out, w.made(k, headers, withheld)...)
 	if k&Setup != 0 {
+		out = w.private(out, headers)
 		out = append(out, w.Rules.added()...)
 	}
 	return out
@@ -131,9 +140,9 @@ func (w Way) value(how how, h sip.Header, all []sip.Header, withheld secrets) st
 	case q850:
 		return q850First(w.atOurHost(value))
 	case party:
-		return w.parties(value, "", withheld)
+		return w.parties(value, "", withheld, w.renumbers(h.Name(), all))
 	case named:
-		return w.parties(value, w.display(all), withheld)
+		return w.parties(value, w.display(all), withheld, w.renumbers(h.Name(), all))
 	case wish:
 		return withheld.left(value)
 	}

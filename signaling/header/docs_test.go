@@ -23,6 +23,13 @@ two together.
   what crosses byte for byte.
 - From has the caller's number and, toward dialers and phones, the caller's name as it came: VICIdial keys its calls by it. A carrier is
   never told a dialer's or a phone's name; X-CIDNAME stands in its place, or nothing. anonymous@anonymous.invalid stays as it is.
+- The caller code is taken out of all else that a carrier is told, too. From a number that a phone of the dialer has (it has registered, or
+  ` + "`caller_id.extensions`" + ` names it) reaches a dialer with a + before it, unless a phone calls: chan_sip would take the call for the phone's.
+- ` + "`numbers`" + ` of the trunk that a call comes from (in), then of the one that it goes to (out), write the number called in request-URI and To, and
+  the caller's in From, P-Asserted-Identity, Remote-Party-ID and Diversion. By default a dialer gets them without +. Where Identity crosses,
+  only the request-URI is written anew.
+- ` + "`caller_id.source`" + ` says which header of a trunk names its callers, ` + "`send`" + ` which ones are made anew for a carrier, and ` + "`anonymous`" + ` that
+  who withholds its number is hidden in From too.
 - Privacy (RFC 3323, RFC 3325) is obeyed toward carriers without ` + "`trusted: true`" + `, and toward phones where a carrier calls: ` + "`id`" + ` takes
   P-Asserted-Identity, Remote-Party-ID and Identity out; ` + "`user`" + ` these and the number and name in From; ` + "`header`, `session` and `history`" + `
   Diversion and History-Info; ` + "`none`" + ` nothing.

@@ -4,8 +4,6 @@ import (
 	"strings"
 
 	"github.com/emiago/sipgo/sip"
-
-	"callseal/signaling/transport"
 )
 
 // anonymous are the host and the user of a caller who withholds both (RFC 3323
@@ -20,15 +18,17 @@ const (
 func (w Way) FromOf(theirs *sip.Request, tag string) *sip.FromHeader {
 	params := sip.NewParams()
 	params.Add("tag", tag)
+	headers := theirs.Headers()
+	c := w.callerOf(headers)
 	from := &sip.FromHeader{
-		DisplayName: w.display(theirs.Headers()),
-		Address:     sip.Uri{Scheme: "sip", User: Number(theirs.From().Address)},
+		DisplayName: w.display(headers),
+		Address:     sip.Uri{Scheme: "sip", User: w.fromUser(c, headers)},
 		Params:      params,
 	}
 	if strings.EqualFold(theirs.From().Address.Host, anonymousHost) {
 		from.Address.Host = anonymousHost
 	}
-	if w.withheld(theirs.Headers()).user {
+	if w.withheld(headers).user || w.anonymises(c) {
 		from.DisplayName, from.Address.User, from.Address.Host = "Anonymous", anonymousUser, anonymousHost
 	}
 	return from
@@ -44,12 +44,24 @@ func AtHost(from *sip.FromHeader, host string) {
 // ToUser is the number in the To of a request to the number called. Where the
 // request is signed To stays as it is (RFC 8224 section 4.1).
 func (w Way) ToUser(theirs *sip.Request, called string) string {
-	if how, ok := w.how(Setup, "Identity"); ok && how == exact && theirs.GetHeader("identity") != nil {
+	if w.signed(theirs.Headers()) {
 		if signed := Number(theirs.To().Address); signed != "" {
 			return signed
 		}
 	}
 	return called
+}
+
+// signed tells whether the leg gets an Identity that vouches for the numbers in
+// From and To.
+func (w Way) signed(headers []sip.Header) bool {
+	for _, h := range headers {
+		if strings.EqualFold(h.Name(), "identity") {
+			how, ok := w.how(Setup, "Identity")
+			return ok && how == exact && !w.withheld(headers).hides("Identity")
+		}
+	}
+	return false
 }
 
 // unquotable takes out what would end or escape a quoted string.
@@ -59,13 +71,13 @@ var unquotable = strings.NewReplacer(`"`, "", `\`, "")
 // phones it is the caller's own, since VICIdial keys the call by it. Toward
 // carriers that key must not leak: X-CIDNAME stands in its place, or nothing.
 func (w Way) display(headers []sip.Header) string {
-	ours := w.To == transport.Carrier && w.From != transport.Carrier
+	ours := w.hidesCode()
 	for _, h := range headers {
 		from, isFrom := h.(*sip.FromHeader)
 		switch {
 		case ours && strings.EqualFold(h.Name(), "x-cidname"):
 			// Quotes are put around it.
-			name := Clean(unquotable.Replace(h.Value()))
+			name := Clean(unquotable.Replace(withoutCode(h.Value(), codeIn(headers))))
 			return strings.TrimSpace(withoutAddresses(uriText.ReplaceAllString(name, "")))
 		case !ours && isFrom:
 			return Clean(from.DisplayName)

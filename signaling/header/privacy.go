@@ -116,3 +116,20 @@ func (s secrets) left(value string) string {
 	}
 	return strings.Join(left, ";")
 }
+
+// private asks the leg to withhold the caller's number, where the trunk wants
+// that and From has none.
+func (w Way) private(out, headers []sip.Header) []sip.Header {
+	if !w.anonymises(w.callerOf(headers)) || w.Rules.replaces(Setup, "Privacy") || w.Rules.strips("Privacy") {
+		return out
+	}
+	for i, h := range out {
+		if strings.EqualFold(h.Name(), "privacy") {
+			if !slices.Contains(wishesIn(h.Value()), "id") {
+				out[i] = sip.NewHeader("Privacy", "id;"+h.Value())
+			}
+			return out
+		}
+	}
+	return append(out, sip.NewHeader("Privacy", "id"))
+}

@@ -17,7 +17,9 @@ type Rules struct {
 	set         []sip.Header
 	// trust: the trunk belongs to our trust domain (RFC 3325 section 2), and is
 	// told what a caller withholds.
-	trust bool
+	trust    bool
+	numbers  Numbers
+	callerID CallerID
 }
 
 // NewRules makes the rules of a trunk. Names and values have passed CheckPass,

@@ -1,0 +1,75 @@
+package signaling
+
+import (
+	"regexp"
+	"strings"
+	"testing"
+
+	"callseal/signaling/header"
+)
+
+// A call's numbers on the wire, in both directions, and a caller code that no
+// byte sent to the carrier holds.
+func TestNumbersOfACall(t *testing.T) {
+	const code = "V1123201337000001234"
+	us := header.Plan{Country: "1"}
+	f := newFixture(t, func(c *Config) {
+		c.Table.Trunks[0].Headers = (*header.Rules)(nil).WithNumbers(header.Numbers{
+			In:  header.Pair{Called: &header.Rewriter{Strip: 1}},
+			Out: header.Pair{Called: &header.Rewriter{Format: header.Digits}, Caller: &header.Rewriter{Format: header.Digits}},
+		})
+		c.Table.Trunks[1].Headers = (*header.Rules)(nil).WithNumbers(header.Numbers{
+			Out: header.Pair{Called: &header.Rewriter{Format: header.Plus, Plan: us}, Caller: &header.Rewriter{Prepend: "77"}},
+		}).WithCallerID(header.CallerID{Send: []header.Source{header.Asserted}})
+	})
+	own := f.invite(1, "X-CIDNAME: ACME "+code+"\nX-Code: "+code+"\nUser-to-User: "+code+"\nReason: SIP;text=\""+code+"\"\n", offer)
+	own = strings.NewReplacer("V1234567890123456789", code, "sip:18005551212@", "sip:918005551212@").Replace(own)
+	f.dialer.send(own)
+	invite := f.carrier.want("INVITE sip:+18005551212@")
+	for name, want := range map[string]string{
+		"To": "<sip:+18005551212@", "From": `"ACME" <sip:777275551234@`, "Contact": "<sip:777275551234@", "P-Asserted-Identity": `"ACME" <sip:777275551234@`,
+	} {
+		if got := invite.header(name); !strings.HasPrefix(got, want) {
+			t.Errorf("%s: %s, want %s...", name, got, want)
+		}
+	}
+	f.carrier.answer(invite, "200 OK", "carriertag", "Content-Type: application/sdp\n", answerSDP)
+	ok := f.dialer.want("SIP/2.0 200")
+	f.carrier.want("ACK ")
+	f.dialer.send(f.inDialog("ACK", 102, 1, ok))
+	if from := ok.header("From"); !strings.Contains(from, code) {
+		t.Errorf("the dialer's own name became %s", from)
+	}
+	f.dialer.send(strings.Replace(f.inDialog("BYE", 103, 1, ok), "\n\n", "\nReason: Q.850;cause=16;text=\""+code+"\"\n\n", 1))
+	f.carrier.answer(f.carrier.want("BYE "), "200 OK", "", "", "")
+	f.dialer.want("SIP/2.0 200")
+	f.wantIdle(t)
+	for _, text := range f.carrier.seen {
+		if strings.Contains(text, code) {
+			t.Errorf("the carrier sees the caller code in\n%s", text)
+		}
+	}
+}
+
+// A DID comes without its plus, and a number that is a phone's never alone.
+func TestNumbersOfACallThatComesIn(t *testing.T) {
+	f := newFixture(t, func(c *Config) {
+		digits := &header.Rewriter{Format: header.Digits}
+		c.Table.Trunks[0].Headers = (*header.Rules)(nil).WithNumbers(header.Numbers{Out: header.Pair{Called: digits, Caller: digits}}).
+			WithCallerID(header.CallerID{Extensions: []*regexp.Regexp{regexp.MustCompile(`\A101\z`)}})
+	})
+	for n, c := range []struct{ from, want string }{{"+17275551234", "<sip:17275551234@"}, {"101", "<sip:+101@"}} {
+		invite := strings.NewReplacer("sip:18005551212@", "sip:+18005551212@", "sip:7275551234@"+dialerIP, "sip:"+c.from+"@"+carrierIP,
+			f.Addr("dialers").String(), f.Addr("carriers").String(), f.dialer.addr().String(), f.carrier.addr().String()).Replace(f.invite(n+1, "", offer))
+		f.carrier.send(invite)
+		got := f.dialer.want("INVITE sip:18005551212@")
+		if from := got.header("From"); !strings.Contains(from, c.want) {
+			t.Errorf("%s: %s, want %s", c.from, from, c.want)
+		}
+		f.dialer.answer(got, "486 Busy Here", "dialertag", "", "")
+		f.dialer.want("ACK ")
+		if to := f.carrier.want("SIP/2.0 486").header("To"); !strings.HasPrefix(to, "<sip:+18005551212@") {
+			t.Errorf("the carrier is answered with To %s", to)
+		}
+	}
+}

@@ -2,6 +2,7 @@ package signaling
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -71,5 +72,59 @@ func TestNumbersOfACallThatComesIn(t *testing.T) {
 		if to := f.carrier.want("SIP/2.0 486").header("To"); !strings.HasPrefix(to, "<sip:+18005551212@") {
 			t.Errorf("the carrier is answered with To %s", to)
 		}
+	}
+}
+
+// counted adds up a counter, or what a histogram has observed, of all label
+// values given as name=value.
+func (f *fixture) counted(t *testing.T, name string, labels ...string) (n float64) {
+	t.Helper()
+	families, err := f.registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, family := range families {
+		for _, m := range family.GetMetric() {
+			var has []string
+			for _, l := range m.GetLabel() {
+				has = append(has, l.GetName()+"="+l.GetValue())
+			}
+			if family.GetName() == name && !slices.ContainsFunc(labels, func(l string) bool { return !slices.Contains(has, l) }) {
+				n += m.GetCounter().GetValue() + float64(m.GetHistogram().GetSampleCount())
+			}
+		}
+	}
+	return n
+}
+
+// A call is counted by what its caller code says, and by who carried it.
+func TestCallTypes(t *testing.T) {
+	f := newFixture(t, nil)
+	ok, _ := f.answered(1) // V and 19 digits
+	f.dialer.send(f.inDialog("BYE", 103, 1, ok))
+	f.carrier.answer(f.carrier.want("BYE "), "200 OK", "", "", "")
+	f.dialer.want("SIP/2.0 200")
+	for n, display := range []string{"M1123201337000001234", "S1123201337001234567", "Jane"} {
+		f.dialer.send(strings.Replace(f.invite(n+2, "", offer), "V1234567890123456789", display, 1))
+		invite := f.carrier.want("INVITE ")
+		f.carrier.answer(invite, "486 Busy Here", "carriertag", "", "")
+		f.dialer.send(f.inDialog("ACK", 102, n+2, f.dialer.want("SIP/2.0 486")))
+	}
+	f.wantIdle(t)
+	for callType, want := range map[string]string{"auto": "answered", "manual": "busy", "login": "busy", "other": "busy"} {
+		class, origin := "4xx", "carrier"
+		if want == "answered" {
+			class, origin = "2xx", "dialer"
+		}
+		if n := f.counted(t, "callseal_calls_total", "from=dialer", "to=carrier", "dialer=dialer1", "carrier=telco", "call_type="+callType,
+			"outcome="+want, "class="+class, "origin="+origin); n != 1 {
+			t.Errorf("%v %s calls %s, want 1", n, callType, want)
+		}
+		if !strings.Contains(f.logs.String(), "call_type="+callType) {
+			t.Errorf("no log line of a call of type %s", callType)
+		}
+	}
+	if n := f.counted(t, "callseal_call_talk_seconds", "from=dialer", "to=carrier", "carrier=telco"); n != 1 {
+		t.Errorf("%v calls with telco were timed, want 1", n)
 	}
 }

@@ -123,6 +123,7 @@ type fixture struct {
 	*Server
 	dialer, carrier *remote
 	logs            *logBuffer
+	registry        *prometheus.Registry
 	faulty          atomic.Bool // the next call runs into a fault of ours
 }
 
@@ -150,7 +151,7 @@ func newFixture(t testing.TB, edit func(*Config)) *fixture {
 
 func newFixtureOn(t testing.TB, audio media.Config, edit func(*Config)) *fixture {
 	t.Helper()
-	f := &fixture{dialer: newRemote(t, "dialer", dialerIP), carrier: newRemote(t, "carrier", carrierIP), logs: &logBuffer{}}
+	f := &fixture{dialer: newRemote(t, "dialer", dialerIP), carrier: newRemote(t, "carrier", carrierIP), logs: &logBuffer{}, registry: prometheus.NewPedanticRegistry()}
 	log := slog.New(slog.NewTextHandler(io.MultiWriter(f.logs, testWriter(t)), &slog.HandlerOptions{Level: slog.LevelDebug}))
 	audio.Log = log
 	relay, err := media.New(audio)
@@ -181,7 +182,7 @@ func newFixtureOn(t testing.TB, audio media.Config, edit func(*Config)) *fixture
 	if edit != nil {
 		edit(&cfg)
 	}
-	f.Server, err = New(cfg, call.NewRelay(relay), log, NewMetrics(prometheus.NewPedanticRegistry()))
+	f.Server, err = New(cfg, call.NewRelay(relay), log, NewMetrics(f.registry))
 	if err != nil {
 		t.Fatal(err)
 	}

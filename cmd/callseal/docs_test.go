@@ -25,6 +25,22 @@ they change only with a line in the changelog. No label ever holds a number, a l
 |---|---|---|
 `
 
+// metricsOutro has ~ for a back quote.
+const metricsOutro = `
+## What a carrier is judged by
+
+VICIdial's call types (~call_type~) are auto, manual, inbound, threeway, login, recall, monitor and other, by the beginning of the code that
+it keeps in the caller's name; whatever comes from a carrier is inbound. For each carrier, over an hour:
+
+| figure | PromQL |
+|---|---|
+| ASR, share of calls answered | ~sum by (carrier) (rate(callseal_calls_total{outcome="answered"}[1h])) / sum by (carrier) (rate(callseal_calls_total[1h]))~ |
+| ACD, mean length of answered calls, seconds | ~sum by (carrier) (rate(callseal_call_talk_seconds_sum[1h])) / sum by (carrier) (rate(callseal_call_talk_seconds_count[1h]))~ |
+| short calls, of at most 6 s (or le="12") | ~sum by (carrier) (rate(callseal_call_talk_seconds_bucket{le="6"}[1h])) / sum by (carrier) (rate(callseal_call_talk_seconds_count[1h]))~ |
+| PDD, median time to ringing, seconds | ~histogram_quantile(0.5, sum by (carrier, le) (rate(callseal_call_setup_seconds_bucket[1h])))~ |
+| calls that callseal itself failed | ~sum by (carrier) (rate(callseal_calls_total{origin="local"}[1h]))~ |
+`
+
 // A Desc shows what it is only as text.
 var descText = regexp.MustCompile(`fqName: "(callseal_[a-z_]+)", help: "(.*?)", (?:unit: ".*?", )?constLabels: \{(?:([a-z]+)=.*?)?\}, variableLabels: \{(.*)\}\}`)
 
@@ -58,7 +74,7 @@ func TestMetricsTable(t *testing.T) {
 		sorted = append(sorted, row)
 	}
 	slices.Sort(sorted)
-	want.WriteString(strings.Join(sorted, ""))
+	want.WriteString(strings.Join(sorted, "") + strings.ReplaceAll(metricsOutro, "~", "`"))
 	page := filepath.Join("..", "..", "docs", "metrics.md")
 	if *update {
 		if err := os.WriteFile(page, []byte(want.String()), 0o644); err != nil {

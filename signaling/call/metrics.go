@@ -39,26 +39,27 @@ type Metrics struct {
 // NewMetrics registers the metrics of calls.
 func NewMetrics(reg prometheus.Registerer) *Metrics {
 	legs := []string{"from", "to"}
+	carried := append(legs[:2:2], "carrier")
 	m := &Metrics{
 		calls: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "callseal_calls_total",
-			Help: "Calls that ended, by the roles of both legs, outcome, class of the final code and who caused it (a role, or local).",
-		}, append(legs, "outcome", "class", "origin")),
+			Help: "Calls that ended, by the roles of both legs, the dialer and the carrier in it, what VICIdial's caller code says that it was for, outcome, class of the final code and who caused it (a role, or local).",
+		}, append(legs[:2:2], "dialer", "carrier", "call_type", "outcome", "class", "origin")),
 		setup: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "callseal_call_setup_seconds",
-			Help:    "INVITE in to the first ringing or final answer out, in seconds.",
+			Help:    "INVITE in to the first ringing or final answer out, in seconds, by the carrier in the call.",
 			Buckets: []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30},
-		}, legs),
+		}, carried),
 		ring: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "callseal_call_ring_seconds",
-			Help:    "First ringing to the answer, in seconds.",
+			Help:    "First ringing to the answer, in seconds, by the carrier in the call.",
 			Buckets: []float64{.5, 1, 2.5, 5, 10, 15, 20, 30, 45, 60, 120},
-		}, legs),
+		}, carried),
 		talk: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "callseal_call_talk_seconds",
-			Help:    "Answer to end, in seconds.",
+			Help:    "Answer to end, in seconds, by the carrier in the call.",
 			Buckets: []float64{1, 6, 12, 30, 60, 120, 300, 900, 3600, 14400, 28800},
-		}, legs),
+		}, carried),
 		active: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "callseal_calls_active",
 			Help: "Calls that are up or being set up.",
@@ -294,7 +295,9 @@ func (m *Metrics) finished(c *Call) {
 	if s.code > 0 {
 		class = fmt.Sprintf("%dxx", s.code/100)
 	}
-	m.calls.WithLabelValues(append(roles, s.outcome.String(), class, s.origin)...).Inc()
+	dialer, carrier := c.trunks()
+	m.calls.WithLabelValues(append(roles, dialer, carrier, s.callType.String(), s.outcome.String(), class, s.origin)...).Inc()
+	roles = append(roles, carrier)
 	m.countLegs(c.counted, -1)
 	now := time.Now()
 	switch {
@@ -311,6 +314,26 @@ func (m *Metrics) finished(c *Call) {
 			m.ring.WithLabelValues(roles...).Observe(s.answer.Sub(s.rang).Seconds())
 		}
 	}
+}
+
+// trunks names the dialer and the carrier that the call began with, by its
+// answer at the latest; "" where there is none. Of two of a kind the one that
+// was called counts.
+func (c *Call) trunks() (dialer, carrier string) {
+	called := c.b.party
+	if c.formerB != nil {
+		called = c.formerB.party
+	}
+	for _, p := range []Party{c.caller, called} {
+		switch p.Role {
+		case transport.Dialer:
+			dialer = p.Name
+		case transport.Carrier:
+			carrier = p.Name
+		case transport.Phone:
+		}
+	}
+	return dialer, carrier
 }
 
 // roles are the label values of both legs, as they were when the call was

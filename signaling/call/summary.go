@@ -12,6 +12,7 @@ import (
 	"callseal/media"
 	"callseal/sdp"
 	"callseal/signaling/header"
+	"callseal/signaling/transport"
 )
 
 // Outcome is how a call ended, for counters.
@@ -61,6 +62,7 @@ type Summary struct {
 	origin               string
 	reason               []sip.Header // headers of the BYE that came
 	from, to, callerCode string       // numbers, and VICIdial's caller code
+	callType             header.CallType
 	suites               [2]string
 	oneWay               []string // legs that were not heard, each with the cause
 }
@@ -72,7 +74,20 @@ func newSummary(c *Call) Summary {
 		from:       header.Number(invite.From().Address),
 		to:         invite.Recipient.User,
 		callerCode: invite.From().DisplayName,
+		callType:   typeOf(c.caller.Role, invite),
 	}
+}
+
+// typeOf tells what a call is for. Only a dialer's name for it is VICIdial's.
+func typeOf(caller transport.Role, invite *sip.Request) header.CallType {
+	switch caller {
+	case transport.Dialer:
+		return header.TypeOfCode(invite.From().DisplayName)
+	case transport.Carrier:
+		return header.Inbound
+	case transport.Phone:
+	}
+	return header.Other
 }
 
 // end notes who ended the call and why; what comes later is only a
@@ -196,6 +211,7 @@ func (s *Summary) finish(c *Call) {
 		slog.String("from", c.a.party.Name+"/"+s.from),
 		slog.String("to", c.b.party.Name+"/"+s.to),
 		slog.String("caller_code", s.callerCode),
+		slog.String("call_type", s.callType.String()),
 		slog.String("outcome", s.outcome.String()),
 		slog.Int("code", s.code),
 		slog.String("setup", end.Sub(s.start).Truncate(time.Millisecond).String()),
@@ -209,7 +225,7 @@ func (s *Summary) finish(c *Call) {
 		slog.String("one_way", strings.Join(s.oneWay, " ")),
 	}
 	if !s.answer.IsZero() {
-		attrs[6] = slog.String("setup", s.answer.Sub(s.start).Truncate(time.Millisecond).String())
+		attrs[7] = slog.String("setup", s.answer.Sub(s.start).Truncate(time.Millisecond).String())
 	}
 	c.house.Log.LogAttrs(context.Background(), slog.LevelInfo, "call ended", attrs...)
 }

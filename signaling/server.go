@@ -69,7 +69,7 @@ func New(cfg Config, relay call.Relay, log *slog.Logger, metrics *Metrics) (*Ser
 	s.setups.perSecond, s.strangers.perSecond = float64(cfg.Limits.Setups), strangersPerSecond
 	tc := transport.Config{
 		Limits: cfg.Transport, Handler: s, Log: log, Metrics: metrics.transport, UserAgent: cfg.UserAgent,
-		Network: cfg.Network, Resolver: cfg.Resolver,
+		Network: cfg.Network, Resolver: cfg.Resolver, Trust: cfg.Trust,
 	}
 	for _, l := range cfg.Listeners {
 		tc.Listeners = append(tc.Listeners, l.Listener)

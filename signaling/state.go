@@ -59,7 +59,8 @@ func (st *state) mediaAddress(v6 bool) (bind, advertise netip.Addr) {
 var ErrRestart = errors.New("cannot change without a restart")
 
 // Reload works by another configuration from now on: its trunks and routes,
-// the policies of its listeners for phones, its media addresses and limits.
+// the policies of its listeners for phones, its media addresses, limits and
+// trust.
 // Calls that are up keep what they began with. A trunk that is the same as
 // before stays the one that it was. What is wrong leaves everything as it is;
 // Network, Resolver and UserAgent stay those of New.
@@ -75,6 +76,7 @@ func (s *Server) Reload(cfg Config) error {
 	st := s.newState(cfg)
 	s.setups.set(float64(st.limits.Setups))
 	s.current.Store(st)
+	s.endpoint.SetTrust(cfg.Trust)
 	return nil
 }
 

@@ -115,6 +115,7 @@ func parseConfig(r io.Reader, files fileSystem, now time.Time) (*Config, *report
 	l.listeners()
 	l.trunks()
 	l.limits()
+	l.trust()
 	l.routes()
 	l.unused()
 	return &l.cfg, rep, nil
@@ -125,6 +126,7 @@ func rawDefaults() rawConfig {
 		TLS:       rawIdentity{MinVersion: defaultMinVersion},
 		Admin:     rawAdmin{Listen: defaultAdmin},
 		Log:       rawLog{Level: "info", Format: "text"},
+		Trust:     defaultTrust(),
 		Drain:     rawDrain{Timeout: defaultDrainTimeout},
 		Signaling: rawSignaling{DSCP: transport.DefaultDSCP},
 		Media:     rawMedia{Ports: defaultPorts, Rest: defaultRest, Coalesce: defaultCoalesce, DSCP: media.DefaultDSCP},

@@ -126,6 +126,11 @@ func (l *listener) accept() {
 func (l *listener) admit(raw net.Conn) {
 	e := l.endpoint
 	remote := tcpAddr(raw.RemoteAddr())
+	if e.banned(remote.Addr(), l.Proto) {
+		e.metrics.turnAway(bannedAddress)
+		_ = raw.Close()
+		return
+	}
 	if cause, ok := e.guard.enter(remote.Addr()); !ok {
 		e.metrics.turnAway(cause) // before the remote can see the end
 		_ = raw.Close()
@@ -168,6 +173,9 @@ func (l *listener) serve(raw net.Conn, remote netip.AddrPort, started time.Time)
 		listener: l.Name, local: local, remote: remote, contact: contact})
 	c.accepted = true
 	if e.connectionBegun(c) {
+		if e.banned(remote.Addr(), l.Proto) { // while the handshake went on
+			c.end(bannedAddress, ErrBanned)
+		}
 		c.serve(started)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -49,6 +50,8 @@ type Relay struct {
 	start  time.Time
 	ready  chan struct{} // closed by Run
 
+	silence atomic.Int64 // nanoseconds that a remote may be silent before it is told; 0: for ever
+
 	mu      sync.Mutex // guards workers
 	workers []*worker  // empty before and after Run
 	ended   tally      // figures of workers that have ended
@@ -75,6 +78,7 @@ func New(c Config) (*Relay, error) {
 		c.backend = newBackend
 	}
 	r := &Relay{config: c, ports: newPorts(c.Ports, c.Rest, c.Clock), start: c.Clock(), ready: make(chan struct{})}
+	r.SetSilence(c.Silence)
 	if c.Metrics != nil {
 		c.Metrics.watch(r)
 	}
@@ -145,11 +149,14 @@ func (r *Relay) makeWorkers() ([]*worker, error) {
 			return nil, err
 		}
 		w := newWorker(os, r.now, r.config.Log, r.ports.retire)
-		w.silence, w.grid = r.config.Silence, r.config.Grid
+		w.silence, w.grid = &r.silence, r.config.Grid
 		workers = append(workers, w)
 	}
 	return workers, nil
 }
+
+// SetSilence puts another Config.Silence into effect, also for the sessions that are open.
+func (r *Relay) SetSilence(d time.Duration) { r.silence.Store(int64(d)) }
 
 // now returns the time since the relay's start.
 func (r *Relay) now() time.Duration { return r.config.Clock().Sub(r.start) }

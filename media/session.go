@@ -87,7 +87,7 @@ func (s *Session) Notify(f func(Event)) { s.worker.do(func() { s.state.watch.not
 
 // Answered says that the call is answered: from now on audio is expected both ways. Saying it again does nothing.
 func (s *Session) Answered() {
-	s.worker.do(func() { s.state.answer(s.worker.clock(), s.worker.silence) })
+	s.worker.do(func() { s.state.answer(s.worker.clock(), s.worker.patience()) })
 }
 
 // Stats returns the figures as they are now, or as they were at the end.

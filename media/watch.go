@@ -70,11 +70,14 @@ func (r *Relay) watch(ctx context.Context, workers []*worker) {
 
 // look tells what there is to tell of all sessions.
 func (w *worker) look() {
-	now := w.clock()
+	now, silence := w.clock(), w.patience()
 	for s := range w.sessions {
-		s.look(now, w.silence)
+		s.look(now, silence)
 	}
 }
+
+// patience is how long a remote may be silent before it is told; 0: for ever.
+func (w *worker) patience() time.Duration { return time.Duration(w.silence.Load()) }
 
 // answer begins the time after the answer.
 func (s *state) answer(now, silence time.Duration) {

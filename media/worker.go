@@ -21,7 +21,7 @@ type worker struct {
 	// Never changed.
 	os      backend
 	clock   func() time.Duration // time since the relay's start
-	silence time.Duration        // of a remote before it is told; 0: never
+	silence *atomic.Int64        // the relay's
 	grid    time.Duration        // of wake-ups while packets come; 0: a wake-up for each
 	log     *slog.Logger
 	release func(address netip.Addr, port uint16) // gives a session's ports back
@@ -70,7 +70,7 @@ type state struct {
 
 func newWorker(os backend, clock func() time.Duration, log *slog.Logger, release func(netip.Addr, uint16)) *worker {
 	return &worker{
-		os: os, clock: clock, log: log, release: release, sessions: map[*state]struct{}{},
+		os: os, clock: clock, silence: new(atomic.Int64), log: log, release: release, sessions: map[*state]struct{}{},
 		tokens: make([]uint64, 0, maxTokens), batch: newBatch(), space: make([]byte, bufSize),
 	}
 }
@@ -235,7 +235,7 @@ func (w *worker) configure(s *state, side Side, r Remote, random [32]byte) error
 	now := w.clock()
 	err := leg.apply(r, &s.legs[1-side], random, now)
 	w.tally.leg(leg, +1)
-	s.look(now, w.silence) // a hold begins or ends
+	s.look(now, w.patience()) // a hold begins or ends
 	return err
 }
 

@@ -67,13 +67,14 @@ func (s *Server) invite(tx *transport.ServerTx) {
 		}
 		to = onward.Parties[0]
 	}
-	c := call.New(&s.state().house, tx, from, to)
+	st := s.state()
+	c := call.New(&st.house, tx, from, to)
 	if joins {
 		c.Replace(replaces)
 	} else {
 		c.Along(onward)
 	}
-	if r := s.admit(c); r != nil {
+	if r := s.admit(c, st); r != nil {
 		s.refuse(tx, *r)
 		s.notes.warn(s.log, time.Now(), "INVITE refused: "+r.phrase, "leg", from.Name, "cause", r.cause)
 		return
@@ -119,6 +120,9 @@ func retryAfter() []sip.Header {
 // phone that may call.
 func (s *Server) identify(f *transport.Flow) (call.Party, bool) {
 	st := s.state()
+	if st.listeners[f.Listener()] == nil && f.Listener() != "" {
+		return call.Party{}, false // it is gone since
+	}
 	// A connection that we dialled is its trunk's. A UDP socket is not: anybody
 	// may send to it.
 	if t := st.cfg.Table.ByName(f.Trunk()); t != nil && (f.Proto() != transport.UDP || t.Has(f.Remote().Addr())) {

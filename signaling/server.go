@@ -47,6 +47,7 @@ type Server struct {
 	// those that began a subscription.
 	relaying      map[call.Invite]bool
 	subscriptions map[call.Key]*call.Subscription
+	past          int           // calls that began under a state that is no more
 	idle          chan struct{} // closed and replaced when the last call is gone
 }
 
@@ -68,11 +69,9 @@ func New(cfg Config, relay call.Relay, log *slog.Logger, metrics *Metrics) (*Ser
 	}
 	s.setups.perSecond, s.strangers.perSecond = float64(cfg.Limits.Setups), strangersPerSecond
 	tc := transport.Config{
-		Limits: cfg.Transport, Handler: s, Log: log, Metrics: metrics.transport, UserAgent: cfg.UserAgent,
-		Network: cfg.Network, Resolver: cfg.Resolver, Trust: cfg.Trust,
-	}
-	for _, l := range cfg.Listeners {
-		tc.Listeners = append(tc.Listeners, l.Listener)
+		Listeners: transportListeners(cfg.Listeners),
+		Limits:    cfg.Transport, Handler: s, Log: log, Metrics: metrics.transport, UserAgent: cfg.UserAgent,
+		Network: cfg.Network, Resolver: cfg.Resolver,
 	}
 	endpoint, err := transport.New(tc)
 	if err != nil {
@@ -158,10 +157,10 @@ func (s *Server) each(visit func(*call.Call)) {
 	}
 }
 
-// admit registers a call, or says why there is no place for it. It is one
+// admit registers a call that begins under st, or says why there is no place for it. It is one
 // step: once draining is set, no call comes after those that Run and Drain
 // see.
-func (s *Server) admit(c *call.Call) *refusal {
+func (s *Server) admit(c *call.Call, st *state) *refusal {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
@@ -175,6 +174,10 @@ func (s *Server) admit(c *call.Call) *refusal {
 	}
 	s.invites[c.Invite()] = c
 	s.running.Add(1)
+	st.calls++
+	if st.retired { // a moment ago
+		s.past++
+	}
 	return nil
 }
 
@@ -193,9 +196,13 @@ func (s *Server) drain() {
 	s.draining.Store(true)
 }
 
-func (s *Server) forget(c *call.Call) {
+func (s *Server) forget(c *call.Call, st *state) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if st.calls--; st.retired {
+		s.past--
+		s.clear()
+	}
 	for _, key := range c.Keys() {
 		delete(s.calls, key)
 	}

@@ -1,17 +1,15 @@
 package signaling
 
 import (
-	"errors"
-	"fmt"
 	"net/netip"
-	"slices"
 
 	"callseal/signaling/call"
+	"callseal/signaling/transport"
 	"callseal/signaling/trunk"
 )
 
 // state is the configuration that the server works by, and what is made of it.
-// Reload puts another one in its place; it is never mutated.
+// Reload puts another one in its place; what is not under mu is never mutated.
 type state struct {
 	cfg       Config
 	limits    Limits
@@ -19,6 +17,10 @@ type state struct {
 	// house is what the calls that begin under this state have for life, but for
 	// its Table and Route, which are always those of now.
 	house call.House
+
+	// Guarded by the server's mu.
+	calls   int  // that began under it and are not over
+	retired bool // another one is in its place
 }
 
 // state is that of now. Whoever needs two things of it asks once.
@@ -33,7 +35,7 @@ func (s *Server) newState(cfg Config) *state {
 		Endpoint: s.endpoint, Relay: s.media, MediaAddress: st.mediaAddress,
 		Table: func() *trunk.Table { return &s.state().cfg.Table },
 		Ring:  st.limits.Ring, Length: st.limits.Duration, Session: st.limits.Session,
-		UserAgent: cfg.UserAgent, Log: s.log, Metrics: s.metrics.calls, Forget: s.forget, Refused: s.metrics.refuse, Find: s.find,
+		UserAgent: cfg.UserAgent, Log: s.log, Metrics: s.metrics.calls, Forget: func(c *call.Call) { s.forget(c, st) }, Refused: s.metrics.refuse, Find: s.find,
 		Enter: s.enter,
 		Next:  s.next,
 	}
@@ -55,43 +57,54 @@ func (st *state) mediaAddress(v6 bool) (bind, advertise netip.Addr) {
 	return bind, advertise
 }
 
-// ErrRestart is what Reload cannot change while the server runs.
-var ErrRestart = errors.New("cannot change without a restart")
-
-// Reload works by another configuration from now on: its trunks and routes,
-// the policies of its listeners for phones, its media addresses, limits and
-// trust.
-// Calls that are up keep what they began with. A trunk that is the same as
-// before stays the one that it was. What is wrong leaves everything as it is;
+// Reload works by another configuration from now on: its listeners, trunks and
+// routes, policies for phones, media addresses and limits. Calls that are up
+// keep what they began with; what only they use any more is closed after the
+// last of them. A trunk that is the same as before stays the one that it was.
+// After an error, as of a listener that cannot be bound, all is as it was.
 // Network, Resolver and UserAgent stay those of New.
 func (s *Server) Reload(cfg Config) error {
 	s.reloading.Lock()
 	defer s.reloading.Unlock()
 	was := s.state()
-	if err := sameListeners(was.cfg.Listeners, cfg.Listeners); err != nil {
-		return err
-	}
 	cfg.Network, cfg.Resolver, cfg.UserAgent = was.cfg.Network, was.cfg.Resolver, was.cfg.UserAgent
 	cfg.Table = cfg.Table.Adopt(&was.cfg.Table)
 	st := s.newState(cfg)
+	if err := s.endpoint.Relisten(transportListeners(cfg.Listeners), func() { s.current.Store(st) }); err != nil {
+		return err
+	}
 	s.setups.set(float64(st.limits.Setups))
-	s.current.Store(st)
-	s.endpoint.SetTrust(cfg.Trust)
+	s.endpoint.SetLimits(cfg.Transport)
+	s.retire(was)
 	return nil
 }
 
-// sameListeners names a listener that was added, removed or moved.
-func sameListeners(was, is []Listener) error {
-	for _, l := range is {
-		same := func(o Listener) bool {
-			return o.Name == l.Name && o.Role == l.Role && o.Proto == l.Proto && o.Address == l.Address && o.Advertise == l.Advertise
-		}
-		if !slices.ContainsFunc(was, same) {
-			return fmt.Errorf("listener %s: %w", l.Name, ErrRestart)
-		}
+func transportListeners(list []Listener) []transport.Listener {
+	var out []transport.Listener
+	for _, l := range list {
+		out = append(out, l.Listener)
 	}
-	if len(is) < len(was) {
-		return fmt.Errorf("a listener was removed: %w", ErrRestart)
+	return out
+}
+
+// retire notes that no call begins under a state any more.
+func (s *Server) retire(st *state) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	st.retired = true
+	s.past += st.calls
+	s.clear()
+}
+
+// clear closes what the configuration of now does not name, when no call is
+// left that began under another. mu is held, so that none begins meanwhile.
+func (s *Server) clear() {
+	if s.past > 0 {
+		return
 	}
-	return nil
+	var targets []transport.Target
+	for _, t := range s.state().cfg.Table.Trunks {
+		targets = append(targets, t.Target)
+	}
+	s.endpoint.Retain(targets)
 }

@@ -1,8 +1,10 @@
 package signaling
 
 import (
-	"errors"
+	"net"
 	"net/netip"
+	"slices"
+	"strings"
 	"testing"
 
 	"callseal/sdp"
@@ -41,26 +43,53 @@ func TestReload(t *testing.T) {
 	f.wantNoFault(t)
 }
 
-// A configuration that cannot take effect leaves all as it is.
+// A listener that cannot be bound leaves all as it is.
 func TestReloadRefused(t *testing.T) {
+	taken, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.ParseIP(serverIP)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = taken.Close() }()
 	f := newFixture(t, nil)
 	was := f.state()
-	for name, edit := range map[string]func(*Config){
-		"moved":   func(c *Config) { c.Listeners[1].Address = netip.MustParseAddrPort("127.0.11.9:5999") },
-		"removed": func(c *Config) { c.Listeners = c.Listeners[:1] },
-		"renamed": func(c *Config) { c.Listeners[0].Name = "others" },
-	} {
-		t.Run(name, func(t *testing.T) {
-			cfg := was.cfg
-			cfg.Listeners = append([]Listener(nil), cfg.Listeners...)
-			cfg.Table.Routes = nil
-			edit(&cfg)
-			if err := f.Reload(cfg); !errors.Is(err, ErrRestart) {
-				t.Errorf("error %v", err)
-			}
-			if f.state() != was {
-				t.Error("something changed")
-			}
-		})
+	cfg := was.cfg
+	more := cfg.Listeners[0]
+	more.Name, more.Address = "more", taken.LocalAddr().(*net.UDPAddr).AddrPort()
+	cfg.Listeners = append(slices.Clone(cfg.Listeners), more)
+	cfg.Table.Routes = nil
+	if err := f.Reload(cfg); err == nil || !strings.Contains(err.Error(), "listener more") {
+		t.Errorf("error %v", err)
 	}
+	if f.state() != was {
+		t.Error("something changed")
+	}
+	ok, _ := f.answered(1)
+	f.dialer.send(f.inDialog("BYE", 103, 1, ok))
+	f.dialer.want("SIP/2.0 200")
+	f.carrier.answer(f.carrier.want("BYE "), "200 OK", "", "", "")
+	f.wantIdle(t)
+}
+
+// A call outlives its listener and its trunk; a new one does not come in.
+func TestReloadRemoves(t *testing.T) {
+	f := newFixture(t, nil)
+	ok, _ := f.answered(1)
+	address := f.Addr("dialers")
+	cfg := f.state().cfg
+	cfg.Listeners, cfg.Table.Trunks, cfg.Table.Routes = cfg.Listeners[1:], cfg.Table.Trunks[1:], nil
+	if err := f.Reload(cfg); err != nil {
+		t.Fatal(err)
+	}
+	f.dialer.send(strings.ReplaceAll(f.invite(2, "", offer), f.Addr("dialers").String(), address.String()))
+	f.dialer.want("SIP/2.0 403")
+	f.dialer.send(strings.ReplaceAll(f.inDialog("BYE", 103, 1, ok), f.Addr("dialers").String(), address.String()))
+	f.dialer.want("SIP/2.0 200")
+	f.carrier.answer(f.carrier.want("BYE "), "200 OK", "", "", "")
+	f.wantIdle(t)
+	f.wantNoFault(t)
+	c, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(address)) // closed with the last call
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = c.Close()
 }

@@ -117,7 +117,7 @@ func TestLogger(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			var out bytes.Buffer
 			runCmd{LogLevel: row.level, LogFormat: row.format}.override(&row.file)
-			newLogger(&out, row.file).Warn("warn")
+			newLogger(&out, row.file, row.file.Level).Warn("warn")
 			if got := out.String(); !strings.HasSuffix(got, row.want) || (row.want == "" && got != "") {
 				t.Errorf("got %q, want %q", got, row.want)
 			}

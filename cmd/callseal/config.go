@@ -1,13 +1,12 @@
 package main
 
 import (
+	"bytes"
 	"crypto/tls"
 	"fmt"
 	"io"
-	"io/fs"
 	"log/slog"
 	"net/netip"
-	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -26,13 +25,13 @@ type Config struct {
 	Admin        netip.AddrPort
 	Log          logConfig
 	DrainTimeout time.Duration
-	// Identity is the certificate of all our TLS listeners.
-	Identity *identity
 	// Certificates are all certificates that the file names; their expiry is
 	// published.
 	Certificates []namedCertificate
 	// Hops are the hops accepted in the clear.
 	Hops []plainHop
+
+	raw rawConfig // what was read, to tell what another file changes
 }
 
 type logConfig struct {
@@ -52,35 +51,17 @@ const (
 	userAgent           = "callseal"
 )
 
-// fileSystem is where the files named in a configuration are read from.
-type fileSystem interface {
-	ReadFile(name string) ([]byte, error)
-	Stat(name string) (fs.FileInfo, error)
-}
-
-// dirFiles resolves relative names against the configuration file's folder.
-type dirFiles string
-
-func (d dirFiles) path(name string) string {
-	if filepath.IsAbs(name) {
-		return name
-	}
-	return filepath.Join(string(d), name)
-}
-
-func (d dirFiles) ReadFile(name string) ([]byte, error) { return os.ReadFile(d.path(name)) }
-
-func (d dirFiles) Stat(name string) (fs.FileInfo, error) { return os.Stat(d.path(name)) }
-
 // loadConfig reads and validates a configuration file. The error says only
-// that the file could not be read; the report says what is wrong in it.
-func loadConfig(file string) (*Config, *report, error) {
-	f, err := os.Open(file)
+// that the file could not be read; the report says what is wrong in it. read
+// are the files that were opened, with the configuration file first.
+func loadConfig(file string) (cfg *Config, rep *report, read *readFiles, err error) {
+	read = &readFiles{dirFiles: dirFiles(filepath.Dir(file))}
+	text, err := read.ReadFile(filepath.Base(file))
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, read, err
 	}
-	defer func() { _ = f.Close() }()
-	return parseConfig(f, dirFiles(filepath.Dir(file)), time.Now())
+	cfg, rep, err = parseConfig(bytes.NewReader(text), read, time.Now())
+	return cfg, rep, read, err
 }
 
 // loader turns raw types into a Config, and collects what is wrong.
@@ -106,6 +87,7 @@ func parseConfig(r io.Reader, files fileSystem, now time.Time) (*Config, *report
 	l := &loader{files: files, now: now, raw: rawDefaults()}
 	rep := &report{}
 	l.decoder = decode(text, &l.raw, rep)
+	l.cfg.raw = l.raw
 	if len(text) > 0 && len(l.lines) == 0 && !rep.ok() {
 		return nil, rep, nil // not YAML at all: the rest would only repeat it
 	}
@@ -115,7 +97,6 @@ func parseConfig(r io.Reader, files fileSystem, now time.Time) (*Config, *report
 	l.listeners()
 	l.trunks()
 	l.limits()
-	l.trust()
 	l.routes()
 	l.unused()
 	return &l.cfg, rep, nil
@@ -126,7 +107,6 @@ func rawDefaults() rawConfig {
 		TLS:       rawIdentity{MinVersion: defaultMinVersion},
 		Admin:     rawAdmin{Listen: defaultAdmin},
 		Log:       rawLog{Level: "info", Format: "text"},
-		Trust:     defaultTrust(),
 		Drain:     rawDrain{Timeout: defaultDrainTimeout},
 		Signaling: rawSignaling{DSCP: transport.DefaultDSCP},
 		Media:     rawMedia{Ports: defaultPorts, Rest: defaultRest, Coalesce: defaultCoalesce, DSCP: media.DefaultDSCP},

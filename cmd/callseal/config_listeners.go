@@ -105,7 +105,7 @@ func (l *loader) serverTLS(place string) *tls.Config {
 	if l.own == nil {
 		return nil // the fault is told at tls
 	}
-	return &tls.Config{GetCertificate: l.cfg.Identity.get, MinVersion: l.minVersion}
+	return &tls.Config{Certificates: []tls.Certificate{*l.own}, MinVersion: l.minVersion}
 }
 
 // phones reads what belongs to a listener for phones, which have no trunk.

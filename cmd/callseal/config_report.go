@@ -32,11 +32,11 @@ func (r *report) ok() bool { return len(r.errors) == 0 }
 // write prints the report in the order of the file, errors first, every line
 // with the name of the file.
 func (r *report) write(out io.Writer, file string) error {
+	r.sort()
 	for _, part := range []struct {
 		problems []problem
 		kind     string
 	}{{r.errors, ""}, {r.warnings, "warning: "}} {
-		slices.SortStableFunc(part.problems, func(a, b problem) int { return a.line - b.line })
 		for _, p := range part.problems {
 			if _, err := fmt.Fprintln(out, p.text(file, part.kind)); err != nil {
 				return err
@@ -44,6 +44,13 @@ func (r *report) write(out io.Writer, file string) error {
 		}
 	}
 	return nil
+}
+
+// sort puts the problems into the order of the file.
+func (r *report) sort() {
+	for _, problems := range [][]problem{r.errors, r.warnings} {
+		slices.SortStableFunc(problems, func(a, b problem) int { return a.line - b.line })
+	}
 }
 
 // text is `FILE:LINE: PLACE: what is wrong: what to do`.

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io/fs"
 	"strings"
-	"sync/atomic"
 	"time"
 )
 
@@ -21,29 +20,11 @@ type namedCertificate struct {
 	NotAfter time.Time
 }
 
-// identity is the certificate that our listeners show. It may be exchanged
-// while they listen.
-type identity struct {
-	current atomic.Pointer[tls.Certificate]
-}
-
-// get is a tls.Config.GetCertificate.
-func (i *identity) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
-	if c := i.current.Load(); c != nil {
-		return c, nil
-	}
-	return nil, errNoCertificate
-}
-
-var errNoCertificate = errors.New("no certificate is loaded")
-
 // identity reads the section tls: our own certificate.
 func (l *loader) identity() {
 	r := l.raw.TLS
 	l.minVersion = l.tlsVersion("tls.min_version", r.MinVersion)
 	l.own = l.keyPair("tls", r.Certificate, r.Key)
-	l.cfg.Identity = &identity{}
-	l.cfg.Identity.current.Store(l.own)
 }
 
 func (l *loader) tlsVersion(place, text string) uint16 {

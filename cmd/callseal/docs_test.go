@@ -47,7 +47,8 @@ var descText = regexp.MustCompile(`fqName: "(callseal_[a-z_]+)", help: "(.*?)", 
 // TestMetricsTable: docs/metrics.md has a row for every metric, and none
 // besides.
 func TestMetricsTable(t *testing.T) {
-	reg := newRegistry(good(t, "reference.yml", goodFiles(t)))
+	cfg := good(t, "reference.yml", goodFiles(t))
+	reg, _ := newRegistry(func() *Config { return cfg })
 	signaling.NewMetrics(reg)
 	if _, err := media.NewMetrics(reg); err != nil {
 		t.Fatal(err)

@@ -20,12 +20,14 @@ func lint(t *testing.T, problems []promlint.Problem, err error) {
 }
 
 func TestProcessMetrics(t *testing.T) {
-	reg := newRegistry(good(t, "reference.yml", goodFiles(t)))
+	cfg := good(t, "reference.yml", goodFiles(t))
+	reg, _ := newRegistry(func() *Config { return cfg })
 	problems, err := testutil.GatherAndLint(reg)
 	lint(t, problems, err)
 	for name, want := range map[string]int{
 		"callseal_build_info":                 1,
 		"callseal_plaintext_hops":             2, // lab and telco
+		"callseal_config_reloads_total":       3,
 		"callseal_certificate_expiry_seconds": 3, // ours, dialer1's CA and client certificate
 		"go_goroutines":                       1,
 		"process_open_fds":                    1,
@@ -38,7 +40,8 @@ func TestProcessMetrics(t *testing.T) {
 
 func TestCertificateGauge(t *testing.T) {
 	at := now
-	g := certificateGauge(namedCertificate{"tls.certificate", now.Add(24 * time.Hour)}, func() time.Time { return at })
+	cfg := &Config{Certificates: []namedCertificate{{"tls.certificate", now.Add(24 * time.Hour)}}}
+	g := &configCollector{func() *Config { return cfg }, func() time.Time { return at }}
 	for _, row := range []struct {
 		name  string
 		after time.Duration

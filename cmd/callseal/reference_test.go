@@ -34,26 +34,13 @@ func good(t *testing.T, name string, files fileSystem) *Config {
 func TestReferenceIsTheDefaults(t *testing.T) {
 	files := goodFiles(t)
 	reference, minimal := good(t, "reference.yml", files), good(t, "testdata/minimal.yml", files)
-	for _, cfg := range []*Config{reference, minimal} {
-		for i := range cfg.Signaling.Listeners {
-			if c := cfg.Signaling.Listeners[i].TLS; c != nil {
-				if got, _ := c.GetCertificate(nil); got != cfg.Identity.current.Load() {
-					t.Error("a listener shows another certificate")
-				}
-				c.GetCertificate = nil // functions are never equal
-			}
-		}
-	}
+	reference.raw, minimal.raw = rawConfig{}, rawConfig{}
 	for i := range reference.Signaling.Table.Trunks {
 		a, b := reference.Signaling.Table.Trunks[i].Target.TLS, minimal.Signaling.Table.Trunks[i].Target.TLS
 		if a != nil && b != nil && a.Roots.Equal(b.Roots) {
 			a.Roots, b.Roots = nil, nil // pools hold functions too
 		}
 	}
-	if !reflect.DeepEqual(reference.Identity.current.Load(), minimal.Identity.current.Load()) {
-		t.Error("other certificates")
-	}
-	reference.Identity, minimal.Identity = nil, nil // holds an address, compared above
 	if !reflect.DeepEqual(reference, minimal) {
 		t.Errorf("reference.yml:\n%+v\nminimal.yml:\n%+v", reference, minimal)
 	}

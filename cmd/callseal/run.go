@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"net"
 	"net/netip"
 	"os"
@@ -32,7 +33,7 @@ type runCmd struct {
 
 // Run takes and places calls until it is told to stop.
 func (c runCmd) Run(output) error {
-	cfg, rep, err := loadConfig(c.Config)
+	cfg, rep, read, err := loadConfig(c.Config)
 	if err != nil {
 		return err
 	}
@@ -40,16 +41,21 @@ func (c runCmd) Run(output) error {
 		return rejectConfig(os.Stderr, c.Config, rep)
 	}
 	c.override(&cfg.Log)
-	log := newLogger(os.Stderr, cfg.Log)
+	level := &slog.LevelVar{}
+	level.Set(cfg.Log.Level)
+	log := newLogger(os.Stderr, cfg.Log, level)
 	for _, w := range rep.warnings {
 		log.Warn("configuration", "place", w.place, "warning", w.what, "advice", w.fix)
 	}
 	// Two: a second signal must not be lost while the first is handled.
-	signals := make(chan os.Signal, 2)
+	signals, reloads := make(chan os.Signal, 2), make(chan os.Signal, 1)
 	signal.Notify(signals, syscall.SIGTERM, os.Interrupt)
 	defer signal.Stop(signals)
-	signal.Ignore(syscall.SIGHUP) // unhandled it would drop every call
-	return serve(context.Background(), cfg, log, signals)
+	signal.Notify(reloads, syscall.SIGHUP)
+	defer signal.Stop(reloads)
+	return serve(context.Background(), cfg, log, signals, func(ctx context.Context, h *house) {
+		newReloader(h, cfg, c.Config, read, c.override, level, log).run(ctx, reloads)
+	})
 }
 
 // override puts the flags over the file.
@@ -69,7 +75,7 @@ type checkConfigCmd struct {
 
 // Run prints every error and warning and fails if there is an error.
 func (c checkConfigCmd) Run(out output) error {
-	_, rep, err := loadConfig(c.File)
+	_, rep, _, err := loadConfig(c.File)
 	if err != nil {
 		return err
 	}
@@ -90,8 +96,8 @@ func rejectConfig(out io.Writer, file string, rep *report) error {
 	return fmt.Errorf("%s cannot be used (errors: %d, warnings: %d)", file, len(rep.errors), len(rep.warnings))
 }
 
-func newLogger(out io.Writer, c logConfig) *slog.Logger {
-	opts := &slog.HandlerOptions{Level: c.Level}
+func newLogger(out io.Writer, c logConfig, level slog.Leveler) *slog.Logger {
+	opts := &slog.HandlerOptions{Level: level}
 	if c.JSON {
 		return slog.New(slog.NewJSONHandler(out, opts))
 	}
@@ -100,10 +106,12 @@ func newLogger(out io.Writer, c logConfig) *slog.Logger {
 
 // house is the parts of a callseal, built and bound, not yet running.
 type house struct {
-	relay  *media.Relay
-	server *signaling.Server
-	admin  *web.Server
-	up     atomic.Bool // every part runs
+	relay   *media.Relay
+	server  *signaling.Server
+	admin   *web.Server
+	metrics *reloadMetrics
+	config  atomic.Pointer[Config] // that is in effect
+	up      atomic.Bool            // every part runs
 }
 
 // assemble makes the parts and binds their sockets; run must follow.
@@ -112,10 +120,12 @@ func assemble(cfg *Config, log *slog.Logger) (*house, error) {
 	if err := haveMediaAddresses(&cfg.Signaling); err != nil {
 		return nil, err
 	}
-	if m := cfg.Signaling.Limits.Memory; m > 0 {
-		debug.SetMemoryLimit(int64(m + m/3)) // the collector keeps its garbage within what reference.yml says
+	if cfg.Signaling.Limits.Memory > 0 {
+		limitMemory(cfg.Signaling.Limits.Memory)
 	}
-	reg := newRegistry(cfg)
+	h.config.Store(cfg)
+	reg, reloads := newRegistry(h.config.Load)
+	h.metrics = reloads
 	mediaMetrics, err := media.NewMetrics(reg)
 	if err != nil {
 		return nil, err
@@ -130,6 +140,33 @@ func assemble(cfg *Config, log *slog.Logger) (*house, error) {
 	}
 	h.admin, err = web.New(web.Config{Listen: cfg.Admin, Metrics: reg, Unready: h.unready, Log: log})
 	return h, err
+}
+
+// limitMemory makes the collector keep its garbage within what reference.yml
+// says of limits.memory.
+func limitMemory(m uint64) {
+	if m == 0 {
+		debug.SetMemoryLimit(math.MaxInt64)
+		return
+	}
+	debug.SetMemoryLimit(int64(m + m/3))
+}
+
+// reload puts another configuration into effect, but for what the restarts
+// name. After an error all is as it was.
+func (h *house) reload(cfg *Config) error {
+	if err := haveMediaAddresses(&cfg.Signaling); err != nil {
+		return err
+	}
+	if err := h.server.Reload(cfg.Signaling); err != nil {
+		return err
+	}
+	if was := h.config.Load().Signaling.Limits.Memory; was != cfg.Signaling.Limits.Memory {
+		limitMemory(cfg.Signaling.Limits.Memory)
+	}
+	h.relay.SetSilence(cfg.Media.Silence)
+	h.config.Store(cfg)
+	return nil
 }
 
 // haveMediaAddresses fails for an address that this machine does not have:
@@ -179,8 +216,9 @@ func (h *house) run(ctx context.Context, up func()) error {
 	})
 }
 
-// serve is callseal from its start to its end, which a signal brings.
-func serve(ctx context.Context, cfg *Config, log *slog.Logger, signals <-chan os.Signal) error {
+// serve is callseal from its start to its end, which a signal brings. watch,
+// unless it is nil, reloads the house until its context ends.
+func serve(ctx context.Context, cfg *Config, log *slog.Logger, signals <-chan os.Signal, watch func(context.Context, *house)) error {
 	logConfiguration(log, cfg)
 	h, err := assemble(cfg, log)
 	if err != nil {
@@ -195,9 +233,15 @@ func serve(ctx context.Context, cfg *Config, log *slog.Logger, signals <-chan os
 	})
 	g.Go(func() error {
 		defer end()
-		awaitEnd(ctx, signals, h.server.Drain, cfg.DrainTimeout, log)
+		awaitEnd(ctx, signals, h.server.Drain, func() time.Duration { return h.config.Load().DrainTimeout }, log)
 		return nil
 	})
+	if watch != nil {
+		g.Go(func() error {
+			watch(ctx, h)
+			return nil
+		})
+	}
 	err = g.Wait()
 	log.Info("stopped")
 	return err
@@ -206,7 +250,8 @@ func serve(ctx context.Context, cfg *Config, log *slog.Logger, signals <-chan os
 // awaitEnd returns when the process shall end. SIGTERM drains: no new calls,
 // and the end comes with the last call or after timeout. A second one, or
 // SIGINT at any time, ends at once; the calls still up get their BYE then.
-func awaitEnd(ctx context.Context, signals <-chan os.Signal, drain func(context.Context) error, timeout time.Duration, log *slog.Logger) {
+func awaitEnd(ctx context.Context, signals <-chan os.Signal, drain func(context.Context) error, longest func() time.Duration, log *slog.Logger) {
+	var timeout time.Duration
 	select {
 	case <-ctx.Done():
 		return
@@ -215,6 +260,7 @@ func awaitEnd(ctx context.Context, signals <-chan os.Signal, drain func(context.
 			log.Info("stopping at once", "signal", s.String())
 			return
 		}
+		timeout = longest()
 		log.Info("draining: no new calls", "signal", s.String(), "timeout", timeout.String())
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)

@@ -124,7 +124,7 @@ func TestServeEndsBySignal(t *testing.T) {
 			var log bytes.Buffer
 			cfg := onFreePorts(t)
 			cfg.Hops = []plainHop{{Name: "telco", AcceptedBy: "ops", Reason: "no TLS there"}}
-			if err := serve(t.Context(), cfg, newLogger(&log, logConfig{}), signals); err != nil {
+			if err := serve(t.Context(), cfg, newLogger(&log, logConfig{}, slog.LevelInfo), signals, nil); err != nil {
 				t.Fatal(err)
 			}
 			for _, part := range []string{"msg=listener name=dialers", "msg=trunk name=telco", "msg=route from=dialer to=telco",
@@ -145,7 +145,7 @@ func TestServeNamesTheAddressInUse(t *testing.T) {
 	defer func() { _ = taken.Close() }()
 	cfg := onFreePorts(t)
 	cfg.Signaling.Listeners[0].Address = netip.MustParseAddrPort(taken.Addr().String())
-	err = serve(t.Context(), cfg, slog.New(slog.DiscardHandler), nil)
+	err = serve(t.Context(), cfg, slog.New(slog.DiscardHandler), nil, nil)
 	if err == nil || !strings.Contains(err.Error(), "dialers") {
 		t.Errorf("error %v does not name the listener", err)
 	}
@@ -154,7 +154,7 @@ func TestServeNamesTheAddressInUse(t *testing.T) {
 func TestServeRefusesAForeignMediaAddress(t *testing.T) {
 	cfg := onFreePorts(t)
 	cfg.Signaling.Media.V4 = netip.MustParseAddr("192.0.2.1") // RFC 5737: nobody has it
-	err := serve(t.Context(), cfg, slog.New(slog.DiscardHandler), nil)
+	err := serve(t.Context(), cfg, slog.New(slog.DiscardHandler), nil, nil)
 	if err == nil || !strings.HasPrefix(err.Error(), "media.address ") || !strings.Contains(err.Error(), "192.0.2.1") {
 		t.Errorf("error %v", err)
 	}

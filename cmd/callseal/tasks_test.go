@@ -136,7 +136,7 @@ func TestAwaitEnd(t *testing.T) {
 					case <-time.After(row.drained):
 						return nil
 					}
-				}, time.Hour, slog.New(slog.DiscardHandler))
+				}, hour, slog.New(slog.DiscardHandler))
 				if got := time.Since(start); got != row.want || drains != row.drains {
 					t.Errorf("ended after %s, drained %v; want %s, %v", got, drains, row.want, row.drains)
 				}
@@ -148,5 +148,7 @@ func TestAwaitEnd(t *testing.T) {
 func TestAwaitEndWithoutSignal(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	awaitEnd(ctx, nil, nil, time.Hour, slog.New(slog.DiscardHandler)) // returns
+	awaitEnd(ctx, nil, nil, hour, slog.New(slog.DiscardHandler)) // returns
 }
+
+func hour() time.Duration { return time.Hour }

@@ -20,6 +20,7 @@ type conn struct {
 	flow     *Flow
 	tlsState *tls.ConnectionState
 	accepted bool
+	to       *Target      // of a connection that we dialled
 	heard    atomic.Int64 // unix nanoseconds of the last octet received
 
 	wake chan struct{} // to the writer, capacity 1: there is something to write, or the end is near; never closed

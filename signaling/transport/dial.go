@@ -87,15 +87,8 @@ func (p *pool) acquire(t *Target, addr netip.AddrPort, done found) {
 
 // line gives the trunk's line; one that leads elsewhere, after a change of configuration, is left to its calls and replaced.
 func (p *pool) line(t *Target) *line {
-	var config ClientTLS
-	if t.TLS != nil {
-		config = *t.TLS
-	}
-	wanted := *t
-	wanted.TLS = nil
-	if wanted.Port == 0 {
-		wanted.Port = t.Proto.DefaultPort()
-	}
+	config, wanted := t.config(), *t
+	wanted.TLS, wanted.Port = nil, t.port()
 	l := p.lines[t.key()]
 	if l != nil {
 		have := l.target
@@ -174,8 +167,8 @@ func (p *pool) choose(l *line, addrs []netip.AddrPort) (*Flow, error) {
 // one of the trunk's own, as always where the target has a pool or a source. The caller holds mu.
 func (p *pool) socket(l *line, to netip.Addr) (*socket, error) {
 	source := l.target.Source
-	for _, known := range p.endpoint.listeners {
-		if s := known.socket; s != nil && s.role == l.target.Role && s.reaches(to) && l.target.Pool == "" && !source.IsValid() {
+	for _, known := range p.endpoint.listening() {
+		if s := known.socket; s != nil && known.Role == l.target.Role && s.reaches(to) && l.target.Pool == "" && !source.IsValid() {
 			return s, nil
 		}
 	}
@@ -195,7 +188,8 @@ func (p *pool) socket(l *line, to netip.Addr) (*socket, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.role, s.trunk, s.pool = l.target.Role, l.target.Trunk, l.target.Pool
+	s.owner.Store(&socketOwner{role: l.target.Role})
+	s.trunk, s.pool = l.target.Trunk, l.target.Pool
 	if !p.endpoint.spawn(s.serve) {
 		s.close()
 		return nil, ErrClosed
@@ -211,21 +205,6 @@ func (p *pool) unreached(f *Flow) {
 	if l := p.lines[f.key()]; l != nil && l.flow != nil && l.flow.id == f.id {
 		l.flow, l.skip = nil, f.remote.Addr()
 	}
-}
-
-// leadsTo tells whether requests to a trunk go to an address.
-func (p *pool) leadsTo(a netip.Addr) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for _, l := range p.lines {
-		if l.flow != nil && l.flow.remote.Addr() == a {
-			return true
-		}
-		if host, err := netip.ParseAddr(l.target.Host); err == nil && host.Unmap() == a {
-			return true
-		}
-	}
-	return false
 }
 
 // lost forgets a connection that has died.
@@ -297,6 +276,7 @@ func (p *pool) connectTo(ctx context.Context, t *Target, to netip.AddrPort, with
 	f := &Flow{id: t.Proto.String() + "-" + strconv.FormatUint(e.serial.Add(1), 10), role: t.Role, proto: t.Proto, trunk: t.Trunk, pool: t.Pool,
 		local: local, remote: unmap(to), contact: e.contactFor(t, local)}
 	c := newConn(e, raw, stream, f)
+	c.to = t
 	if !e.connectionBegun(c) {
 		return nil, &Failure{Trunk: t.Trunk, Stage: StageClosed, Cause: CauseShutdown, Err: ErrClosed}
 	}
@@ -330,7 +310,7 @@ func (e *Endpoint) clientHandshake(ctx context.Context, t *Target, raw net.Conn)
 // contactFor is where a remote that we dialled reaches us: the listener of its role and protocol, with the address this connection uses where
 // the listener is bound to all; nothing when there is no such listener. A target with a source shows no other address than that.
 func (e *Endpoint) contactFor(t *Target, local netip.AddrPort) hostPort {
-	for _, l := range e.listeners {
+	for _, l := range e.listening() {
 		if l.Role != t.Role || l.Proto != t.Proto {
 			continue
 		}

@@ -28,8 +28,6 @@ type Endpoint struct {
 	server     string
 	checker    *checker
 	guard      *guard
-	sentry     *sentry
-	listeners  []*listener
 	lanes      []*lane
 	pool       *pool
 	ready      chan struct{}   // closed by Run
@@ -37,14 +35,19 @@ type Endpoint struct {
 	running    context.Context // ends with Run; handshakes and dials depend on it
 	stop       context.CancelFunc
 
+	listeners   atomic.Pointer[[]*listener] // stored by New and Relisten
+	relistening sync.Mutex                  // held by Relisten
+
 	notes  notes
 	names  directory
 	serial atomic.Uint64 // numbers flows and sockets
 
 	mu      sync.Mutex // guards the rest
-	started bool
+	claimed bool       // Run was called
+	started bool       // the listeners are served
 	closing bool
 	conns   map[*conn]struct{}
+	retired []*bound       // UDP sockets of listeners that are no more, which calls still use
 	work    sync.WaitGroup // every goroutine but the lanes'; Run waits for it
 }
 
@@ -76,20 +79,23 @@ func New(c Config) (*Endpoint, error) {
 	}
 	e.running, e.stop = context.WithCancel(context.Background())
 	e.guard = newGuard(e.limits)
-	e.sentry = newSentry(&c)
 	e.pool = newPool(e)
 	for range laneCount {
 		e.lanes = append(e.lanes, newLane(e))
 	}
+	var listeners []*listener
 	for _, lc := range c.Listeners {
 		l, err := bind(e, lc)
 		if err != nil {
-			e.closeListeners()
+			for _, l := range listeners {
+				l.close()
+			}
 			e.stop()
 			return nil, err
 		}
-		e.listeners = append(e.listeners, l)
+		listeners = append(listeners, l)
 	}
+	e.listeners.Store(&listeners)
 	return e, nil
 }
 
@@ -98,8 +104,12 @@ func (c *Config) check() error {
 	if c.Handler == nil || c.Log == nil {
 		return fmt.Errorf("%w: Handler and Log are required", ErrConfig)
 	}
+	return checkListeners(c.Listeners)
+}
+
+func checkListeners(list []Listener) error {
 	names := map[string]bool{}
-	for _, l := range c.Listeners {
+	for _, l := range list {
 		switch {
 		case l.Name == "" || names[l.Name]:
 			return fmt.Errorf("%w: listener name %q is empty or used twice", ErrConfig, l.Name)
@@ -121,23 +131,17 @@ func (c *Config) check() error {
 // that it started. It returns nil, or ErrClosed when it is called twice.
 func (e *Endpoint) Run(ctx context.Context) error {
 	e.mu.Lock()
-	if e.started {
+	if e.claimed {
 		e.mu.Unlock()
 		return ErrClosed
 	}
-	e.started = true
+	e.claimed = true
 	e.mu.Unlock()
 	var lanes sync.WaitGroup
 	for _, l := range e.lanes {
 		lanes.Go(l.run)
 	}
-	for _, l := range e.listeners {
-		if l.tcp != nil {
-			e.spawn(l.accept)
-		} else {
-			e.spawn(l.socket.serve)
-		}
-	}
+	e.begin()
 	close(e.ready)
 	<-ctx.Done()
 	e.shutDown()
@@ -147,6 +151,18 @@ func (e *Endpoint) Run(ctx context.Context) error {
 	}
 	lanes.Wait()
 	return nil
+}
+
+// begin starts the listeners.
+func (e *Endpoint) begin() {
+	e.relistening.Lock()
+	defer e.relistening.Unlock()
+	e.mu.Lock()
+	e.started = true
+	e.mu.Unlock()
+	for _, l := range e.listening() {
+		l.serve()
+	}
 }
 
 // shutDown makes every goroutine that spawn started end.
@@ -161,7 +177,6 @@ func (e *Endpoint) shutDown() {
 	close(e.stopping)
 	e.stop()
 	e.closeListeners()
-	e.sentry.close()
 	e.pool.close()
 	for _, c := range conns {
 		c.finish(closedByUs, ErrClosed)
@@ -169,17 +184,25 @@ func (e *Endpoint) shutDown() {
 }
 
 func (e *Endpoint) closeListeners() {
-	for _, l := range e.listeners {
+	for _, l := range e.listening() {
 		l.close()
 	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, b := range e.retired {
+		b.close()
+	}
 }
+
+// listening are the listeners of now.
+func (e *Endpoint) listening() []*listener { return *e.listeners.Load() }
 
 // Ready is closed when Run serves.
 func (e *Endpoint) Ready() <-chan struct{} { return e.ready }
 
 // Addr is the bound address of a listener, or the zero value when there is none of that name.
 func (e *Endpoint) Addr(name string) netip.AddrPort {
-	for _, l := range e.listeners {
+	for _, l := range e.listening() {
 		if l.Name == name {
 			return l.local
 		}
@@ -255,13 +278,9 @@ func (e *Endpoint) afterLanes(f func()) {
 func (e *Endpoint) arrived(f *Flow, m *message) {
 	if m.fault != nil && m.fault.cause == notSIP {
 		e.metrics.refuse(notSIP)
-		e.Misbehaved(f, OffenceMalformed)
 		return
 	}
 	e.passed(In, f, f.remote, m.raw)
-	if e.unwelcome(m, f) {
-		return
-	}
 	callID, _ := m.first("Call-ID")
 	l := e.lane(callID)
 	opens := m.opensCall() && !l.repeats(m)
@@ -295,18 +314,13 @@ func (e *Endpoint) lostFraming(c *conn, m *message) {
 			log.Info("stream cannot be read any further, connection closed")
 		}
 	}
-	if !e.unwelcome(m, c.flow) {
-		e.reject(c.flow, m, m.fault)
-	}
+	e.reject(c.flow, m, m.fault)
 	e.afterLanes(func() { c.finish(m.fault.cause, m.fault) }) // the messages before this one still get their answers
 }
 
 // reject counts a bad message and answers it where it can be answered.
 func (e *Endpoint) reject(f *Flow, m *message, flt *fault) {
 	e.metrics.refuse(flt.cause)
-	if flt.cause.malformed() && e.known(m, f) { // of others it is counted by unwelcome
-		e.Misbehaved(f, OffenceMalformed)
-	}
 	e.log.Debug("message refused", "remote", f.remote, "flow", f.id, "cause", flt.cause.String(), "answer", flt.status)
 	if b := refuse(m, flt, f.remote, e.server); b != nil {
 		_ = e.transmit(f, replyToMessage(m, f.remote), b) // counted there; a refusal is not worth more

@@ -8,47 +8,71 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
 
-// listener is one bound Listener: a TCP accept loop, or a UDP socket.
+// listener is one Listener and what is open for it. It is never mutated: Relisten makes another of the same bound.
 type listener struct {
 	Listener
+	*bound
+	contact hostPort // the advertised address; host "" when the flow's own local address is to be shown
+}
+
+// bound is what is open on one address: a TCP accept loop, or a UDP socket.
+type bound struct {
 	endpoint *Endpoint
 	tcp      net.Listener // of tcp and tls
 	socket   *socket      // of udp
 	local    netip.AddrPort
-	contact  hostPort // the advertised address; host "" when the flow's own local address is to be shown
+	owner    atomic.Pointer[listener] // whose connections are accepted; of UDP the socket has it
 }
 
 // bind opens a listener's socket.
 func bind(e *Endpoint, c Listener) (*listener, error) {
-	l := &listener{Listener: c, endpoint: e}
-	if c.Proto == TLS {
-		l.TLS = serverConfig(c)
-	}
+	b := &bound{endpoint: e}
 	var err error
 	if c.Proto == UDP {
-		if l.socket, err = openSocket(e, c.Address); err == nil {
-			l.local = l.socket.local
+		if b.socket, err = openSocket(e, c.Address); err == nil {
+			b.local = b.socket.local
 		}
 	} else {
-		if l.tcp, err = e.network.Listen(c.Address); err == nil {
-			l.local = tcpAddr(l.tcp.Addr())
+		if b.tcp, err = e.network.Listen(c.Address); err == nil {
+			b.local = tcpAddr(b.tcp.Addr())
 		}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("listener %s: cannot bind %s://%s: %w", c.Name, c.Proto, c.Address, err)
 	}
-	if l.contact, err = advertised(c.Advertise, l.local); err != nil {
-		l.close()
+	l, err := newListener(c, b)
+	if err != nil {
+		b.close()
+		return nil, err
+	}
+	l.take()
+	return l, nil
+}
+
+// newListener makes a listener of what is open. Nothing comes to it before take.
+func newListener(c Listener, b *bound) (*listener, error) {
+	l := &listener{Listener: c, bound: b}
+	if c.Proto == TLS {
+		l.TLS = serverConfig(c)
+	}
+	var err error
+	if l.contact, err = advertised(c.Advertise, b.local); err != nil {
 		return nil, fmt.Errorf("%w: listener %s: advertise %q: %w", ErrConfig, c.Name, c.Advertise, err)
 	}
-	if l.socket != nil {
-		l.socket.role, l.socket.listener, l.socket.contact = c.Role, c.Name, l.contact
-	}
 	return l, nil
+}
+
+// take makes the listener the one that gets what comes.
+func (l *listener) take() {
+	l.owner.Store(l)
+	if l.socket != nil {
+		l.socket.owner.Store(&socketOwner{l.Role, l.Name, l.contact})
+	}
 }
 
 // serverConfig is the listener's TLS configuration as we need it. Asterisk's chan_sip hangs on a session ticket: it blocks on a new TLS 1.3
@@ -84,20 +108,30 @@ func advertised(s string, local netip.AddrPort) (hostPort, error) {
 	return hostPort{host, port}, nil
 }
 
-func (l *listener) close() {
-	if l.socket != nil {
-		l.socket.close()
-	}
-	if l.tcp != nil {
-		_ = l.tcp.Close() // nothing is lost with a listening socket
+// serve starts what takes in what comes.
+func (b *bound) serve() {
+	if b.tcp != nil {
+		b.endpoint.spawn(b.accept)
+	} else {
+		b.endpoint.spawn(b.socket.serve)
 	}
 }
 
-// accept takes connections until the listener is closed. No error ends it: when descriptors run out it waits and tries again.
-func (l *listener) accept() {
+func (b *bound) close() {
+	if b.socket != nil {
+		b.socket.close()
+	}
+	if b.tcp != nil {
+		_ = b.tcp.Close() // nothing is lost with a listening socket
+	}
+}
+
+// accept takes connections until the socket is closed. No error ends it: when descriptors run out it waits and tries again.
+func (b *bound) accept() {
 	pause := acceptPause
 	for {
-		raw, err := l.tcp.Accept()
+		raw, err := b.tcp.Accept()
+		l := b.owner.Load()
 		if err == nil {
 			pause = acceptPause
 			l.admit(raw)
@@ -126,11 +160,6 @@ func (l *listener) accept() {
 func (l *listener) admit(raw net.Conn) {
 	e := l.endpoint
 	remote := tcpAddr(raw.RemoteAddr())
-	if e.banned(remote.Addr(), l.Proto) {
-		e.metrics.turnAway(bannedAddress)
-		_ = raw.Close()
-		return
-	}
 	if cause, ok := e.guard.enter(remote.Addr()); !ok {
 		e.metrics.turnAway(cause) // before the remote can see the end
 		_ = raw.Close()
@@ -141,7 +170,7 @@ func (l *listener) admit(raw net.Conn) {
 	}
 	started := e.spawn(func() {
 		defer e.guard.leave(remote.Addr())
-		l.serve(raw, remote, time.Now())
+		l.converse(raw, remote, time.Now())
 	})
 	if !started {
 		e.guard.leave(remote.Addr())
@@ -149,8 +178,8 @@ func (l *listener) admit(raw net.Conn) {
 	}
 }
 
-// serve runs one accepted connection to its end.
-func (l *listener) serve(raw net.Conn, remote netip.AddrPort, started time.Time) {
+// converse runs one accepted connection to its end.
+func (l *listener) converse(raw net.Conn, remote netip.AddrPort, started time.Time) {
 	e := l.endpoint
 	tune(raw)
 	stream := raw
@@ -173,9 +202,6 @@ func (l *listener) serve(raw net.Conn, remote netip.AddrPort, started time.Time)
 		listener: l.Name, local: local, remote: remote, contact: contact})
 	c.accepted = true
 	if e.connectionBegun(c) {
-		if e.banned(remote.Addr(), l.Proto) { // while the handshake went on
-			c.end(bannedAddress, ErrBanned)
-		}
 		c.serve(started)
 	}
 }

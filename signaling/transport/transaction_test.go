@@ -303,7 +303,7 @@ func TestContact(t *testing.T) {
 	wildUDP.Address = netip.AddrPortFrom(netip.IPv6Unspecified(), 0)
 	b := start(t, Config{Listeners: []Listener{advertised, full, wild, wildUDP}})
 	flow := func(l string, remote string) *Flow {
-		for _, known := range b.listeners {
+		for _, known := range b.listening() {
 			switch {
 			case known.Name != l:
 			case known.socket != nil:

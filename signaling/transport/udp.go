@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -14,15 +15,20 @@ type socket struct {
 	serial   uint64
 	udp      PacketConn
 	local    netip.AddrPort
-	role     Role
-	listener string
 	trunk    string
 	pool     string // of the trunk's Target
-	contact  hostPort
+	owner    atomic.Pointer[socketOwner]
 
 	mu      sync.Mutex // guards the rest
 	closed  bool
 	sources map[netip.Addr]netip.Addr // remote to the local address that reaches it; only for a socket bound to all addresses
+}
+
+// socketOwner is whom a socket serves: a listener, whose name it has, or a trunk. It is never mutated.
+type socketOwner struct {
+	role     Role
+	listener string
+	contact  hostPort
 }
 
 // maxSources bounds the socket's memory of local addresses; when it is full it is forgotten.
@@ -52,8 +58,9 @@ func (s *socket) flow(remote netip.AddrPort, trunk string) *Flow {
 	if s.trunk != "" {
 		trunk = s.trunk
 	}
-	return &Flow{id: flowID(s, remote), role: s.role, proto: UDP, listener: s.listener, trunk: trunk, pool: s.pool, local: s.local, remote: remote,
-		contact: s.contact, socket: s}
+	o := s.owner.Load()
+	return &Flow{id: flowID(s, remote), role: o.role, proto: UDP, listener: o.listener, trunk: trunk, pool: s.pool, local: s.local, remote: remote,
+		contact: o.contact, socket: s}
 }
 
 func (s *socket) alive() bool {
@@ -87,9 +94,6 @@ func (s *socket) serve() {
 				return
 			}
 			time.Sleep(acceptPause) // an error of the network belongs to no datagram; never spin on it
-			continue
-		}
-		if s.endpoint.banned(from.Addr(), UDP) {
 			continue
 		}
 		m := datagram(buf[:n])

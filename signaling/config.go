@@ -18,6 +18,7 @@ type Config struct {
 	Media     MediaAddresses
 	Limits    Limits
 	Transport transport.Limits
+	Trust     transport.Trust
 	// UserAgent is what Server and User-Agent headers say.
 	UserAgent string
 	// Network and Resolver are the operating system's when they are nil.

@@ -71,7 +71,7 @@ func New(cfg Config, relay call.Relay, log *slog.Logger, metrics *Metrics) (*Ser
 	tc := transport.Config{
 		Listeners: transportListeners(cfg.Listeners),
 		Limits:    cfg.Transport, Handler: s, Log: log, Metrics: metrics.transport, UserAgent: cfg.UserAgent,
-		Network: cfg.Network, Resolver: cfg.Resolver,
+		Network: cfg.Network, Resolver: cfg.Resolver, Trust: cfg.Trust,
 	}
 	endpoint, err := transport.New(tc)
 	if err != nil {

@@ -58,7 +58,7 @@ func (st *state) mediaAddress(v6 bool) (bind, advertise netip.Addr) {
 }
 
 // Reload works by another configuration from now on: its listeners, trunks and
-// routes, policies for phones, media addresses and limits. Calls that are up
+// routes, policies for phones, media addresses, limits and trust. Calls that are up
 // keep what they began with; what only they use any more is closed after the
 // last of them. A trunk that is the same as before stays the one that it was.
 // After an error, as of a listener that cannot be bound, all is as it was.
@@ -74,6 +74,7 @@ func (s *Server) Reload(cfg Config) error {
 		return err
 	}
 	s.setups.set(float64(st.limits.Setups))
+	s.endpoint.SetTrust(cfg.Trust)
 	s.endpoint.SetLimits(cfg.Transport)
 	s.retire(was)
 	return nil

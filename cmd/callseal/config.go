@@ -97,6 +97,7 @@ func parseConfig(r io.Reader, files fileSystem, now time.Time) (*Config, *report
 	l.listeners()
 	l.trunks()
 	l.limits()
+	l.trust()
 	l.routes()
 	l.unused()
 	return &l.cfg, rep, nil
@@ -107,6 +108,7 @@ func rawDefaults() rawConfig {
 		TLS:       rawIdentity{MinVersion: defaultMinVersion},
 		Admin:     rawAdmin{Listen: defaultAdmin},
 		Log:       rawLog{Level: "info", Format: "text"},
+		Trust:     defaultTrust(),
 		Drain:     rawDrain{Timeout: defaultDrainTimeout},
 		Signaling: rawSignaling{DSCP: transport.DefaultDSCP},
 		Media:     rawMedia{Ports: defaultPorts, Rest: defaultRest, Coalesce: defaultCoalesce, DSCP: media.DefaultDSCP},

@@ -14,6 +14,7 @@ type rawConfig struct {
 	Listeners []rawListener `yaml:"listeners"`
 	Media     rawMedia      `yaml:"media"`
 	Limits    rawLimits     `yaml:"limits"`
+	Trust     rawTrust      `yaml:"trust"`
 	Dialers   []rawTrunk    `yaml:"dialers"`
 	Carriers  []rawTrunk    `yaml:"carriers"`
 	Routes    []rawRoute    `yaml:"routes"`

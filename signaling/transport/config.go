@@ -33,6 +33,7 @@ type Config struct {
 	Tap        func(Tapped) // called for every message in and out, from many goroutines; it must not block. nil costs nothing
 	TapSecrets bool         // pass keys and digests to Tap instead of REDACTED
 	Resolver   Resolver     // nil: the system's
+	Trust      Trust        // what becomes of those who are not ours; the Handler is asked who is, if it is a Gatekeeper
 	Network    Network      // nil: the operating system's
 	UserAgent  string       // Server header of the answers made here; "" writes none
 }

@@ -207,6 +207,21 @@ func (p *pool) unreached(f *Flow) {
 	}
 }
 
+// leadsTo tells whether requests to a trunk go to an address.
+func (p *pool) leadsTo(a netip.Addr) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, l := range p.lines {
+		if l.flow != nil && l.flow.remote.Addr() == a {
+			return true
+		}
+		if host, err := netip.ParseAddr(l.target.Host); err == nil && host.Unmap() == a {
+			return true
+		}
+	}
+	return false
+}
+
 // lost forgets a connection that has died.
 func (p *pool) lost(f *Flow) {
 	p.mu.Lock()

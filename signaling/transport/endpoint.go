@@ -28,6 +28,7 @@ type Endpoint struct {
 	server     string
 	checker    *checker
 	guard      *guard
+	sentry     *sentry
 	lanes      []*lane
 	pool       *pool
 	ready      chan struct{}   // closed by Run
@@ -79,6 +80,7 @@ func New(c Config) (*Endpoint, error) {
 	}
 	e.running, e.stop = context.WithCancel(context.Background())
 	e.guard = newGuard(e.limits)
+	e.sentry = newSentry(&c)
 	e.pool = newPool(e)
 	for range laneCount {
 		e.lanes = append(e.lanes, newLane(e))
@@ -177,6 +179,7 @@ func (e *Endpoint) shutDown() {
 	close(e.stopping)
 	e.stop()
 	e.closeListeners()
+	e.sentry.close()
 	e.pool.close()
 	for _, c := range conns {
 		c.finish(closedByUs, ErrClosed)
@@ -278,9 +281,13 @@ func (e *Endpoint) afterLanes(f func()) {
 func (e *Endpoint) arrived(f *Flow, m *message) {
 	if m.fault != nil && m.fault.cause == notSIP {
 		e.metrics.refuse(notSIP)
+		e.Misbehaved(f, OffenceMalformed)
 		return
 	}
 	e.passed(In, f, f.remote, m.raw)
+	if e.unwelcome(m, f) {
+		return
+	}
 	callID, _ := m.first("Call-ID")
 	l := e.lane(callID)
 	opens := m.opensCall() && !l.repeats(m)
@@ -314,13 +321,18 @@ func (e *Endpoint) lostFraming(c *conn, m *message) {
 			log.Info("stream cannot be read any further, connection closed")
 		}
 	}
-	e.reject(c.flow, m, m.fault)
+	if !e.unwelcome(m, c.flow) {
+		e.reject(c.flow, m, m.fault)
+	}
 	e.afterLanes(func() { c.finish(m.fault.cause, m.fault) }) // the messages before this one still get their answers
 }
 
 // reject counts a bad message and answers it where it can be answered.
 func (e *Endpoint) reject(f *Flow, m *message, flt *fault) {
 	e.metrics.refuse(flt.cause)
+	if flt.cause.malformed() && e.known(m, f) { // of others it is counted by unwelcome
+		e.Misbehaved(f, OffenceMalformed)
+	}
 	e.log.Debug("message refused", "remote", f.remote, "flow", f.id, "cause", flt.cause.String(), "answer", flt.status)
 	if b := refuse(m, flt, f.remote, e.server); b != nil {
 		_ = e.transmit(f, replyToMessage(m, f.remote), b) // counted there; a refusal is not worth more

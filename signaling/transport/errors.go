@@ -16,5 +16,6 @@ var (
 	ErrInjection = errors.New("message refused: a header contains a line break")
 	ErrTooLarge  = errors.New("message is larger than a datagram can carry")
 	ErrOverflow  = errors.New("remote does not read: write queue is full")
+	ErrBanned    = errors.New("address is banned")
 	ErrMalformed = errors.New("malformed message")
 )

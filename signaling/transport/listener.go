@@ -160,6 +160,11 @@ func (b *bound) accept() {
 func (l *listener) admit(raw net.Conn) {
 	e := l.endpoint
 	remote := tcpAddr(raw.RemoteAddr())
+	if e.banned(remote.Addr(), l.Proto) {
+		e.metrics.turnAway(bannedAddress)
+		_ = raw.Close()
+		return
+	}
 	if cause, ok := e.guard.enter(remote.Addr()); !ok {
 		e.metrics.turnAway(cause) // before the remote can see the end
 		_ = raw.Close()
@@ -202,6 +207,9 @@ func (l *listener) converse(raw net.Conn, remote netip.AddrPort, started time.Ti
 		listener: l.Name, local: local, remote: remote, contact: contact})
 	c.accepted = true
 	if e.connectionBegun(c) {
+		if e.banned(remote.Addr(), l.Proto) { // while the handshake went on
+			c.end(bannedAddress, ErrBanned)
+		}
 		c.serve(started)
 	}
 }

@@ -21,6 +21,9 @@ type Metrics struct {
 	handshakes  *prometheus.CounterVec
 	tlsFailures *prometheus.CounterVec
 	trunkErrors *prometheus.CounterVec
+	bans        *prometheus.CounterVec
+	banned      prometheus.Gauge
+	banDrops    *prometheus.CounterVec
 }
 
 // NewMetrics makes the metrics and registers them with reg, unless that is nil.
@@ -44,6 +47,9 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		handshakes:  counter("callseal_tls_handshakes_total", "TLS handshakes completed, either direction.", "role", "version"),
 		tlsFailures: counter("callseal_tls_failures_total", "TLS handshakes failed, either direction; trunk is empty where the remote connected.", "role", "trunk", "stage", "cause"),
 		trunkErrors: counter("callseal_trunk_failures_total", "Requests and connections to trunks that failed, by stage and cause.", "role", "trunk", "stage", "cause"),
+		bans:        counter("callseal_bans_total", "Addresses banned, by what they did last.", "reason"),
+		banned:      prometheus.NewGauge(prometheus.GaugeOpts{Name: "callseal_banned", Help: "Addresses now banned; one that is banned over UDP and over TCP and TLS counts twice."}),
+		banDrops:    counter("callseal_ban_drops_total", "Datagrams dropped unread and connections closed at once, because their source is banned.", "transport"),
 	}
 	transactions := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "callseal_sip_transactions",
 		Help: "SIP transactions that are kept: of requests received (server) and sent (client)."}, []string{"side"})
@@ -51,9 +57,15 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 	for c := range refusals {
 		m.refused.WithLabelValues(c.String())
 	}
+	for _, o := range Offences() {
+		m.bans.WithLabelValues(o.String())
+	}
+	for _, p := range Protos() {
+		m.banDrops.WithLabelValues(p.String())
+	}
 	if reg != nil {
 		reg.MustRegister(transactions, m.messages, m.keepAlives, m.refused, m.large, m.panics, m.connections, m.turnedAway, m.closed, m.handshakes,
-			m.tlsFailures, m.trunkErrors)
+			m.tlsFailures, m.trunkErrors, m.bans, m.banned, m.banDrops)
 	}
 	return m
 }

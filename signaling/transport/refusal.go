@@ -44,6 +44,8 @@ const (
 	misroutedResponse
 	strayCancel
 	strayAck
+	unknownSource
+	scannerAgent
 	// Writing.
 	writeTimeout
 	writeOverflow
@@ -60,6 +62,7 @@ const (
 	closedUnused // by the remote, right after the TLS handshake
 	closedByUs
 	transactionTimeout
+	bannedAddress
 	refusals // how many there are
 )
 
@@ -96,6 +99,8 @@ var refusalNames = [refusals]string{
 	misroutedResponse:   "misrouted_response",
 	strayCancel:         "stray_cancel",
 	strayAck:            "stray_ack",
+	unknownSource:       "unknown_source",
+	scannerAgent:        "scanner",
 	writeTimeout:        "write_timeout",
 	writeOverflow:       "write_overflow",
 	injection:           "injection",
@@ -110,6 +115,7 @@ var refusalNames = [refusals]string{
 	closedUnused:        "closed_unused",
 	closedByUs:          "closed_by_us",
 	transactionTimeout:  "transaction_timeout",
+	bannedAddress:       "banned",
 }
 
 // String gives the metric label.
@@ -118,6 +124,11 @@ func (r refusal) String() string {
 		return refusalNames[r]
 	}
 	return fmt.Sprintf("refusal(%d)", uint8(r))
+}
+
+// malformed tells whether a request refused for this is an offence.
+func (r refusal) malformed() bool {
+	return r <= parserRefused && r != badResponse && r != tlsOnPlainPort
 }
 
 // fault is what is wrong with one message: the answer a request gets, and the metric label.

@@ -96,6 +96,9 @@ func (s *socket) serve() {
 			time.Sleep(acceptPause) // an error of the network belongs to no datagram; never spin on it
 			continue
 		}
+		if s.endpoint.banned(from.Addr(), UDP) {
+			continue
+		}
 		m := datagram(buf[:n])
 		if m == nil {
 			s.endpoint.metrics.keepAlives.Inc()

@@ -1,0 +1,308 @@
+package transport
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// doorkeeper is a recorder that knows who is ours.
+type doorkeeper struct {
+	recorder
+	mu     sync.Mutex // guards the rest
+	known  map[netip.Addr]bool
+	exempt map[netip.Addr]bool
+	dialog string // its To tag
+}
+
+func (d *doorkeeper) Known(f *Flow) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.known[f.Remote().Addr()]
+}
+
+func (d *doorkeeper) InDialog(_, tag string) bool { return tag == d.dialog }
+
+func (d *doorkeeper) Exempt(a netip.Addr) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.exempt[a]
+}
+
+func (d *doorkeeper) let(a string, exempt bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.known[netip.MustParseAddr(a)] = true
+	d.exempt[netip.MustParseAddr(a)] = exempt
+}
+
+func newDoorkeeper() *doorkeeper {
+	return &doorkeeper{recorder: recorder{request: answerOK}, known: map[netip.Addr]bool{}, exempt: map[netip.Addr]bool{}, dialog: "ours"}
+}
+
+// callFrom connects to a listener from an address of one's own.
+func callFrom(t *testing.T, b *bench, listener, from string) *caller {
+	t.Helper()
+	c, err := dialFrom(b, listener, from)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Close() })
+	return newCaller(c)
+}
+
+func dialFrom(b *bench, listener, from string) (net.Conn, error) {
+	local := netip.AddrPortFrom(netip.MustParseAddr(from), 0)
+	d := net.Dialer{LocalAddr: net.TCPAddrFromAddrPort(local), Timeout: patience}
+	network := "tcp"
+	if strings.HasPrefix(listener, "udp") {
+		d.LocalAddr, network = net.UDPAddrFromAddrPort(local), "udp"
+	}
+	return d.Dial(network, b.Addr(listener).String())
+}
+
+// trusting runs an endpoint that bans at the fifth offence.
+func trusting(t *testing.T, d *doorkeeper, drop bool) *bench {
+	t.Helper()
+	return start(t, Config{Handler: d, Trust: Trust{Drop: drop, Scanners: []string{"friendly-scanner"}, Ban: usual},
+		Listeners: []Listener{at(UDP, Phone, "udp", nil), at(TCP, Phone, "tcp", nil), at(UDP, Dialer, "udpdialers", nil)}})
+}
+
+func options(proto Proto, n int) string {
+	return text("OPTIONS", proto, fmt.Sprint("call", n), fmt.Sprint("z9hG4bK", n), 1, "", "")
+}
+
+// At its fifth request an unknown address is banned: at once, over the transport that it used and no other, and until the ban is lifted.
+func TestBanAtTheFifthRequest(t *testing.T) {
+	d := newDoorkeeper()
+	b := trusting(t, d, true)
+	d.let("127.0.0.9", false)
+	probe := callFrom(t, b, "udp", "127.0.0.9")
+	settled := func(n int) { // everything that was sent over UDP before has been handled
+		probe.say(t, options(UDP, n))
+		probe.hear(t)
+	}
+	for n := range 5 {
+		c := callFrom(t, b, "udp", fmt.Sprintf("127.0.9.%d", n+1))
+		for i := range n + 1 {
+			c.say(t, options(UDP, i))
+		}
+	}
+	settled(1)
+	if bans := b.Bans(); len(bans) != 1 || bans[0].Who.String() != "127.0.9.5/32" || bans[0].Stream || bans[0].Why != OffenceUnknown {
+		t.Fatalf("banned: %+v", bans)
+	}
+	if got := b.count(t, "callseal_banned"); got != 1 {
+		t.Errorf("%v banned by the gauge", got)
+	}
+	if got := b.count(t, "callseal_sip_refused_total", "cause=unknown_source"); got != 15 {
+		t.Errorf("%v dropped, want 15", got)
+	}
+	d.let("127.0.9.5", false) // known, but banned
+	c := callFrom(t, b, "udp", "127.0.9.5")
+	c.say(t, options(UDP, 1))
+	settled(2)
+	if got := b.count(t, "callseal_ban_drops_total", "transport=udp"); got != 1 || b.Bans()[0].Dropped != 1 {
+		t.Errorf("%v datagrams dropped, %d by the list", got, b.Bans()[0].Dropped)
+	}
+	stream := callFrom(t, b, "tcp", "127.0.9.5") // its datagrams may have been forged
+	stream.say(t, options(TCP, 11))
+	if h := stream.hear(t); h.status() != 200 {
+		t.Errorf("over TCP: %s", h.start)
+	}
+	if !b.Lift(netip.MustParseAddr("127.0.9.5")) || b.Lift(netip.MustParseAddr("127.0.9.5")) {
+		t.Error("a ban is lifted once")
+	}
+	c.say(t, options(UDP, 12))
+	if h := c.hear(t); h.status() != 200 {
+		t.Errorf("after the ban: %s", h.start)
+	}
+	if n := strings.Count(b.log.String(), "request dropped without an answer"); n == 0 || n > 3 {
+		t.Errorf("%d lines about 15 requests", n)
+	}
+	if !strings.Contains(b.log.String(), `msg="address banned" address=127.0.9.5/32 transport=udp cause=unknown for=5m0s`) {
+		t.Error("the ban is not in the log")
+	}
+}
+
+// A ban cuts the connections that stand within 100 ms, takes no new one, and leaves those of an exempt address.
+func TestBanCutsConnections(t *testing.T) {
+	d := newDoorkeeper()
+	b := trusting(t, d, true)
+	d.let("127.0.9.8", true)
+	for _, who := range []string{"127.0.9.7", "127.0.9.8"} {
+		idle, c := callFrom(t, b, "tcp", who), callFrom(t, b, "tcp", who)
+		eventually(t, "both are taken", func() bool { return b.count(t, "callseal_connections") >= 2 })
+		started := time.Now()
+		for i := range 5 {
+			_, _ = io.WriteString(c, crlf(strings.Replace(options(TCP, i), "CSeq: 1", "CSeq: x", 1)))
+		}
+		if who == "127.0.9.8" { // a trunk's: its messages are answered and nothing else happens
+			for range 5 {
+				if h := c.hear(t); h.status() != 400 {
+					t.Errorf("the trunk hears %s", h.start)
+				}
+			}
+			idle.say(t, options(TCP, 9))
+			if h := idle.hear(t); h.status() != 200 {
+				t.Errorf("the trunk's other connection: %s", h.start)
+			}
+			continue
+		}
+		idle.closedWithin(t, patience)
+		t.Logf("cut after %v", time.Since(started))
+		again, err := dialFrom(b, "tcp", who)
+		if err == nil { // the kernel took it
+			newCaller(again).closedWithin(t, patience)
+			_ = again.Close()
+		}
+		if got := b.count(t, "callseal_connections_refused_total", "cause=banned"); got != 1 {
+			t.Errorf("%v connections closed at once", got)
+		}
+		eventually(t, "the cut ones are counted", func() bool { return b.count(t, "callseal_connections_closed_total", "cause=banned") == 2 })
+	}
+	if bans := b.Bans(); len(bans) != 1 || !bans[0].Stream || bans[0].Transports() != "tcp, tls" || bans[0].Who.Addr().String() != "127.0.9.7" {
+		t.Errorf("banned: %+v", bans)
+	}
+}
+
+// What counts against whom, and who gets an answer.
+func TestOffences(t *testing.T) {
+	const scanner = "User-Agent: Friendly-Scanner/1\n"
+	bad := strings.Replace(options(UDP, 1), "CSeq: 1", "CSeq: x", 1)
+	for _, c := range []struct {
+		name          string
+		known, exempt bool
+		drop          bool
+		listener      string
+		say           string
+		status        int // 0: none
+		why           Offence
+	}{
+		{"unknown", false, false, true, "udp", options(UDP, 1), 0, OffenceUnknown},
+		{"unknown and answered", false, false, false, "udp", options(UDP, 1), 200, OffenceUnknown},
+		{"unknown and malformed", false, false, true, "udp", bad, 0, OffenceUnknown},
+		{"unknown and malformed and answered", false, false, false, "udp", bad, 400, OffenceUnknown},
+		{"unknown and unreadable", false, false, true, "udp", strings.Replace(options(UDP, 1), "Content-Length: 0", "Content-Length: 7", 1), 0, OffenceMalformed},
+		{"unknown inside of a dialog", false, false, true, "udp", strings.Replace(options(UDP, 1), "To: <sip:bob@127.0.0.1>", "To: <sip:bob@127.0.0.1>;tag=ours", 1), 200, 0},
+		{"unknown in no dialog of ours", false, false, true, "udp", strings.Replace(options(UDP, 1), "To: <sip:bob@127.0.0.1>", "To: <sip:bob@127.0.0.1>;tag=x", 1), 0, OffenceUnknown},
+		{"an ACK", false, false, true, "udp", text("ACK", UDP, "a", "z9hG4bKa", 1, "", ""), 0, 0},
+		{"noise", true, false, true, "udp", "GET / HTTP/1.0\n\n", 0, OffenceMalformed},
+		{"a keep-alive", false, false, true, "udp", "\n\n", 0, 0},
+		{"a phone", true, false, true, "udp", options(UDP, 1), 200, 0},
+		{"a phone that sends rubbish", true, false, true, "udp", bad, 400, OffenceMalformed},
+		{"a registered phone that sends rubbish", true, true, true, "udp", bad, 400, 0},
+		{"a scanner", false, false, false, "udp", text("OPTIONS", UDP, "s", "z9hG4bKs", 1, scanner, ""), 0, OffenceScanner},
+		{"a scanner at a phone's address", true, false, false, "udp", text("OPTIONS", UDP, "s", "z9hG4bKs", 1, scanner, ""), 0, OffenceScanner},
+		{"a registered phone with a scanner's name", true, true, true, "udp", text("OPTIONS", UDP, "s", "z9hG4bKs", 1, scanner, ""), 200, 0},
+		{"a dialer with a scanner's name", true, false, true, "udpdialers", text("OPTIONS", UDP, "s", "z9hG4bKs", 1, scanner, ""), 200, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			d := newDoorkeeper()
+			b := trusting(t, d, c.drop)
+			const who = "127.0.9.9"
+			if c.known {
+				d.let(who, c.exempt)
+			}
+			d.let("127.0.0.9", false)
+			remote, probe := callFrom(t, b, c.listener, who), callFrom(t, b, c.listener, "127.0.0.9")
+			for range usual.After {
+				remote.say(t, c.say)
+				probe.say(t, options(UDP, 7)) // of another lane, perhaps
+				probe.hear(t)
+				if c.status == 0 {
+					continue
+				}
+				if h := remote.hear(t); h.status() != c.status {
+					t.Fatalf("%s, want %d", h.start, c.status)
+				}
+			}
+			if c.why == 0 {
+				if bans := b.Bans(); len(bans) > 0 {
+					t.Errorf("banned: %+v", bans)
+				}
+				return
+			}
+			eventually(t, "a ban", func() bool { return len(b.Bans()) == 1 })
+			if got := b.Bans()[0].Why; got != c.why {
+				t.Errorf("banned for %s, want %s", got, c.why)
+			}
+			if got := b.count(t, "callseal_bans_total", "reason="+c.why.String()); got != 1 {
+				t.Errorf("%v counted", got)
+			}
+		})
+	}
+}
+
+// An address that becomes one of ours is taken again at once, and one that the list no longer has is not banned again for what it did.
+func TestTrustChanges(t *testing.T) {
+	d := newDoorkeeper()
+	b := trusting(t, d, true)
+	f := &Flow{proto: TLS, remote: netip.MustParseAddrPort("127.0.9.9:5061")}
+	for range usual.After {
+		b.Misbehaved(f, OffenceDigest)
+	}
+	if len(b.Bans()) != 1 || !b.banned(f.remote.Addr(), TLS) {
+		t.Fatal("not banned")
+	}
+	d.let("127.0.9.9", true)
+	if b.banned(f.remote.Addr(), TLS) {
+		t.Error("banned although it is ours")
+	}
+	b.SetTrust(Trust{})
+	if bans := b.Bans(); len(bans) != 0 {
+		t.Errorf("still listed: %+v", bans)
+	}
+	d.let("127.0.9.9", false)
+	for range 2 * usual.After {
+		b.Misbehaved(f, OffenceDigest)
+	}
+	if len(b.Bans()) != 0 {
+		t.Error("banned without a rule")
+	}
+}
+
+// A ban ends by itself, and the gauge with it.
+func TestBanEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDoorkeeper()
+		b := start(t, Config{Handler: d, Trust: Trust{Ban: usual}, Listeners: nil})
+		f := &Flow{proto: UDP, remote: netip.MustParseAddrPort("192.0.2.9:5060")}
+		for i := range usual.After {
+			time.Sleep(time.Duration(i) * time.Second)
+			b.Misbehaved(f, OffenceDigest)
+		}
+		time.Sleep(usual.For - time.Millisecond)
+		synctest.Wait()
+		if !b.banned(f.remote.Addr(), UDP) || b.count(t, "callseal_banned") != 1 {
+			t.Error("not banned for the whole time")
+		}
+		time.Sleep(time.Millisecond)
+		synctest.Wait()
+		if b.banned(f.remote.Addr(), UDP) || b.count(t, "callseal_banned") != 0 || len(b.Bans()) != 0 {
+			t.Error("banned for longer")
+		}
+		b.stop()
+	})
+}
+
+// BenchmarkBannedDatagram is what a datagram of a banned address costs.
+func BenchmarkBannedDatagram(b *testing.B) {
+	bench := start(b, Config{Handler: newDoorkeeper(), Trust: Trust{Ban: usual}})
+	f := &Flow{proto: UDP, remote: netip.MustParseAddrPort("192.0.2.9:5060")}
+	for range usual.After {
+		bench.Misbehaved(f, OffenceUnknown)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if !bench.banned(f.remote.Addr(), UDP) {
+			b.Fatal("not banned")
+		}
+	}
+}

@@ -1,0 +1,58 @@
+package signaling
+
+import (
+	"net/netip"
+
+	"callseal/signaling/transport"
+	"callseal/signaling/trunk"
+)
+
+// Trust: the transport asks here who is ours. Who is not gets no answer, or one without anything spent on it, and is banned when it goes on.
+
+var _ transport.Gatekeeper = (*Server)(nil)
+
+// Known tells whether requests are expected from a flow.
+func (s *Server) Known(f *transport.Flow) bool {
+	_, ok := s.identify(f)
+	return ok
+}
+
+// InDialog tells whether a dialog of ours vouches for a request: a remote may go on with a call from another address than it began it from.
+func (s *Server) InDialog(callID, tag string) bool {
+	return s.find(callID, tag) != nil || s.subscription(callID, tag) != nil
+}
+
+// Exempt tells whether an address is never banned: one in the sources of a trunk, and a loopback one in those of phones. A prefix that holds
+// every address names nobody.
+func (s *Server) Exempt(a netip.Addr) bool {
+	st := s.state()
+	for _, t := range st.cfg.Table.Trunks {
+		if named(t.Sources, a) {
+			return true
+		}
+	}
+	if !a.IsLoopback() {
+		return false
+	}
+	for _, l := range st.listeners {
+		if named(l.Sources, a) {
+			return true
+		}
+	}
+	return false
+}
+
+func named(sources []netip.Prefix, a netip.Addr) bool {
+	for _, p := range sources {
+		if p.Bits() > 0 && trunk.Contains([]netip.Prefix{p}, a) {
+			return true
+		}
+	}
+	return false
+}
+
+// Bans lists the addresses that are banned, the oldest ban first.
+func (s *Server) Bans() []transport.Ban { return s.endpoint.Bans() }
+
+// LiftBan takes from an address again, of IPv6 from its /64; false when it was not banned.
+func (s *Server) LiftBan(a netip.Addr) bool { return s.endpoint.Lift(a) }

@@ -32,6 +32,7 @@ type sbcConfig struct {
 	trunks []trunk
 	routes []string   // "dialer telco": from which role to which trunk
 	limits string     // "session: 90s, silence: 0s"
+	phones string     // "registrar: local, users: []"
 	front  netip.Addr // where phones and dialers reach it, when that is not its own address
 }
 
@@ -127,6 +128,7 @@ func (c sbcConfig) write(t *testing.T, addr, admin netip.Addr, ca *authority) st
 		from, to, _ := strings.Cut(route, " ")
 		fmt.Fprintf(&y, "  - {from: %s, to: [%s]}\n", from, to)
 	}
+	fmt.Fprintf(&y, "phones: {%s}\n", c.phones)
 	return write(t, filepath.Join(t.ArtifactDir(), "callseal.yml"), y.String())
 }
 

@@ -17,6 +17,7 @@ type Config struct {
 	Table     trunk.Table
 	Media     MediaAddresses
 	Limits    Limits
+	Accounts  Accounts
 	Transport transport.Limits
 	Trust     transport.Trust
 	// UserAgent is what Server and User-Agent headers say.

@@ -30,6 +30,7 @@ type Server struct {
 	metrics  *Metrics
 
 	current   atomic.Pointer[state] // stored by New and Reload
+	book      atomic.Pointer[book]  // stored by those and SetAccounts
 	reloading sync.Mutex            // held by Reload
 	draining  atomic.Bool           // written under mu
 	notes     notes
@@ -79,6 +80,7 @@ func New(cfg Config, relay call.Relay, log *slog.Logger, metrics *Metrics) (*Ser
 	}
 	s.endpoint = endpoint
 	s.current.Store(s.newState(cfg))
+	s.open(cfg.Accounts, nil, false)
 	return s, nil
 }
 

@@ -74,6 +74,7 @@ func (s *Server) Reload(cfg Config) error {
 		return err
 	}
 	s.setups.set(float64(st.limits.Setups))
+	s.open(cfg.Accounts, s.book.Load().directory, s.book.Load().complete)
 	s.endpoint.SetTrust(cfg.Trust)
 	s.endpoint.SetLimits(cfg.Transport)
 	s.retire(was)

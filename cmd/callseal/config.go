@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"callseal/cmd/callseal/directory"
 	"callseal/media"
 	"callseal/signaling"
 	"callseal/signaling/transport"
@@ -28,6 +29,8 @@ type Config struct {
 	// Certificates are all certificates that the file names; their expiry is
 	// published.
 	Certificates []namedCertificate
+	// Directory is where phones are read from; nil: nowhere.
+	Directory *directory.Reading
 	// Hops are the hops accepted in the clear.
 	Hops []plainHop
 
@@ -99,6 +102,7 @@ func parseConfig(r io.Reader, files fileSystem, now time.Time) (*Config, *report
 	l.limits()
 	l.trust()
 	l.routes()
+	l.phoneDirectory()
 	l.unused()
 	return &l.cfg, rep, nil
 }
@@ -111,6 +115,7 @@ func rawDefaults() rawConfig {
 		Trust:     defaultTrust(),
 		Drain:     rawDrain{Timeout: defaultDrainTimeout},
 		Signaling: rawSignaling{DSCP: transport.DefaultDSCP},
+		Phones:    rawPhonesDefaults(),
 		Media:     rawMedia{Ports: defaultPorts, Rest: defaultRest, Coalesce: defaultCoalesce, DSCP: media.DefaultDSCP},
 		Limits: rawLimits{
 			Ring:                  signaling.DefaultRing,

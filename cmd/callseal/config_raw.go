@@ -18,6 +18,7 @@ type rawConfig struct {
 	Dialers   []rawTrunk    `yaml:"dialers"`
 	Carriers  []rawTrunk    `yaml:"carriers"`
 	Routes    []rawRoute    `yaml:"routes"`
+	Phones    rawPhones     `yaml:"phones"`
 }
 
 type rawIdentity struct {

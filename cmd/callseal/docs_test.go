@@ -11,6 +11,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"callseal/cmd/callseal/directory"
 	"callseal/media"
 	"callseal/signaling"
 )
@@ -50,6 +51,7 @@ func TestMetricsTable(t *testing.T) {
 	cfg := good(t, "reference.yml", goodFiles(t))
 	reg, _ := newRegistry(func() *Config { return cfg })
 	signaling.NewMetrics(reg)
+	directory.NewMetrics(reg)
 	if _, err := media.NewMetrics(reg); err != nil {
 		t.Fatal(err)
 	}

@@ -76,6 +76,11 @@ func goodFiles(t testing.TB) memFiles {
 		m.put(dir+"dialers-ca.pem", 0o644, ca)
 		m.put(dir+"ca.pem", 0o644, ca)
 	}
+	for name, text := range map[string]string{"etc/callseal/101.password": "PRIVATE one\n", "etc/callseal/database.password": "PRIVATE two",
+		"101.password": "PRIVATE one\n", "two.password": "PRIVATE\nPRIVATE\n", "empty.password": "\n"} {
+		m.put(name, 0o600, []byte(text))
+	}
+	m.put("open.password", 0o644, []byte("PRIVATE"))
 	m.put("open.key", 0o644, key)
 	m.put("locked.key", 0, key)
 	m.put("other.key", 0o600, otherKey)

@@ -26,7 +26,7 @@ func TestProcessMetrics(t *testing.T) {
 	lint(t, problems, err)
 	for name, want := range map[string]int{
 		"callseal_build_info":                 1,
-		"callseal_plaintext_hops":             2, // lab and telco
+		"callseal_plaintext_hops":             4, // lab, telco, and two of phones
 		"callseal_config_reloads_total":       3,
 		"callseal_certificate_expiry_seconds": 3, // ours, dialer1's CA and client certificate
 		"go_goroutines":                       1,

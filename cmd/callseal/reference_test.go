@@ -131,7 +131,7 @@ func TestDefaultsAreWhatTheyWere(t *testing.T) {
 		{"carriers.uri", cfg.Signaling.Table.Trunks[1].Target.Port, uint16(5060)},
 		{"dialers.suites", len(cfg.Signaling.Table.Trunks[0].Suites), 1},
 		{"listeners.suites", len(cfg.Signaling.Listeners[0].Suites), 6},
-		{"plain hops", len(cfg.Hops), 2},
+		{"plain hops", len(cfg.Hops), 4},
 		{"certificates", len(cfg.Certificates), 3},
 	} {
 		if !reflect.DeepEqual(row.got, row.want) {

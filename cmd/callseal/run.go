@@ -18,6 +18,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"callseal/cmd/callseal/directory"
 	"callseal/cmd/callseal/web"
 	"callseal/media"
 	"callseal/signaling"
@@ -109,6 +110,7 @@ type house struct {
 	relay   *media.Relay
 	server  *signaling.Server
 	admin   *web.Server
+	phones  *directory.Directory
 	metrics *reloadMetrics
 	config  atomic.Pointer[Config] // that is in effect
 	up      atomic.Bool            // every part runs
@@ -138,6 +140,8 @@ func assemble(cfg *Config, log *slog.Logger) (*house, error) {
 	if h.server, err = signaling.New(cfg.Signaling, call.NewRelay(h.relay), log, signaling.NewMetrics(reg)); err != nil {
 		return nil, err
 	}
+	h.phones = directory.New(directory.Config{Read: cfg.Directory, Dialer: h.server.DialerAt, Deliver: h.server.SetAccounts,
+		Log: log, Metrics: directory.NewMetrics(reg)})
 	h.admin, err = web.New(web.Config{Listen: cfg.Admin, Metrics: reg, Unready: h.unready, Log: log})
 	return h, err
 }
@@ -165,6 +169,7 @@ func (h *house) reload(cfg *Config) error {
 		limitMemory(cfg.Signaling.Limits.Memory)
 	}
 	h.relay.SetSilence(cfg.Media.Silence)
+	h.phones.Use(cfg.Directory)
 	h.config.Store(cfg)
 	return nil
 }
@@ -210,7 +215,7 @@ func (h *house) unready() string {
 // the relay under them, last the admin pages, which show it.
 func (h *house) run(ctx context.Context, up func()) error {
 	defer h.up.Store(false)
-	return runTasks(ctx, []namedTask{{"admin", h.admin}, {"media", h.relay}, {"signaling", h.server}}, func() {
+	return runTasks(ctx, []namedTask{{"admin", h.admin}, {"media", h.relay}, {"signaling", h.server}, {"phones", h.phones}}, func() {
 		h.up.Store(true)
 		up()
 	})

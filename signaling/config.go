@@ -58,6 +58,7 @@ type Limits struct {
 	Ring     time.Duration // INVITE to answer; default 180 s
 	Duration time.Duration // answer to BYE; default 12 h: an agent's shift
 	Session  time.Duration // session interval that legs are asked for (RFC 4028); 0 asks for none
+	Silent   time.Duration // until another party is asked, where one says nothing at all; default 1.9 s, negative: for ever
 	Setups   int           // new calls per second; 0: no limit
 	Memory   uint64        // octets in use from which on no new call is taken; 0: no limit
 }
@@ -69,6 +70,7 @@ const (
 	DefaultDuration = 12 * time.Hour
 	DefaultSession  = 30 * time.Minute // RFC 4028 section 4 recommends it
 	MinSession      = dialog.MinSession
+	DefaultSilent   = 1900 * time.Millisecond // so that the next one is asked within 2 s
 )
 
 func (l Limits) withDefaults() Limits {
@@ -81,5 +83,9 @@ func (l Limits) withDefaults() Limits {
 	if l.Duration == 0 {
 		l.Duration = DefaultDuration
 	}
+	if l.Silent == 0 {
+		l.Silent = DefaultSilent
+	}
+	l.Silent = max(l.Silent, 0)
 	return l
 }

@@ -10,6 +10,7 @@ import (
 
 	"callseal/sdp"
 	"callseal/signaling/transport"
+	"callseal/signaling/trunk"
 )
 
 // cancel writes the CANCEL of the dialer's call n.
@@ -272,7 +273,9 @@ func TestCrossingByes(t *testing.T) {
 
 // A fault of ours while a request is looked at is answered 503 too.
 func TestAPanicBeforeTheCall(t *testing.T) {
-	f := newFixture(t, func(c *Config) { c.Table.Trunks[0] = nil }) // identify stumbles over it
+	f := newFixture(t, func(c *Config) { // a route to nobody: next stumbles over it
+		c.Table.Routes = []trunk.Route{{From: transport.Dialer, To: []trunk.Destination{{}}}}
+	})
 	f.dialer.send(f.invite(1, "", offer))
 	f.dialer.want("SIP/2.0 503 SBC internal fault")
 }

@@ -5,6 +5,7 @@ import (
 
 	"callseal/signaling/call"
 	"callseal/signaling/transport"
+	"callseal/signaling/trunk"
 )
 
 // Metrics are those of the server and of the rooms below it. The zero of it
@@ -12,6 +13,7 @@ import (
 type Metrics struct {
 	transport *transport.Metrics
 	calls     *call.Metrics
+	trunks    *trunk.Metrics
 	refused   *prometheus.CounterVec
 }
 
@@ -20,6 +22,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 	m := &Metrics{
 		transport: transport.NewMetrics(reg),
 		calls:     call.NewMetrics(reg),
+		trunks:    trunk.NewMetrics(reg),
 		refused: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "callseal_requests_refused_total",
 			Help: "Requests refused in callseal's own words, by the role of the listener and cause.",

@@ -13,6 +13,7 @@ import (
 // next says where the requests of a party go to.
 func (s *Server) next(_ call.Party, w trunk.Wanted) (call.Onward, error) {
 	choice, err := s.state().cfg.Table.Find(w)
+	choice.Trunks = s.desk.Order(choice.Trunks)
 	return call.ToTrunks(choice), err
 }
 

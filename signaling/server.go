@@ -16,6 +16,7 @@ import (
 
 	"callseal/signaling/call"
 	"callseal/signaling/transport"
+	"callseal/signaling/trunk"
 )
 
 // hangUpTime is how long Run waits for the answers to its last BYEs.
@@ -29,6 +30,8 @@ type Server struct {
 	log      *slog.Logger
 	metrics  *Metrics
 
+	desk      *trunk.Desk
+	watching  chan struct{}         // capacity 1: the trunks are others
 	current   atomic.Pointer[state] // stored by New and Reload
 	book      atomic.Pointer[book]  // stored by those and SetAccounts
 	reloading sync.Mutex            // held by Reload
@@ -60,6 +63,8 @@ func New(cfg Config, relay call.Relay, log *slog.Logger, metrics *Metrics) (*Ser
 	}
 	s := &Server{
 		media:         relay,
+		desk:          trunk.NewDesk(log, metrics.trunks),
+		watching:      make(chan struct{}, 1),
 		log:           log,
 		metrics:       metrics,
 		calls:         make(map[call.Key]*call.Call),
@@ -81,6 +86,7 @@ func New(cfg Config, relay call.Relay, log *slog.Logger, metrics *Metrics) (*Ser
 	s.endpoint = endpoint
 	s.current.Store(s.newState(cfg))
 	s.open(cfg.Accounts, nil, false)
+	s.desk.Watch(cfg.Table.Trunks)
 	return s, nil
 }
 
@@ -92,8 +98,10 @@ func (s *Server) Run(ctx context.Context) error {
 	defer stop()
 	failed := make(chan error, 1)
 	go func() { failed <- s.endpoint.Run(serving) }() // waited for below
+	s.running.Go(func() { s.watch(serving) })
 	select {
 	case err := <-failed:
+		stop()
 		s.each((*call.Call).Kill)
 		s.running.Wait()
 		return err

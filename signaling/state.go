@@ -36,8 +36,8 @@ func (s *Server) newState(cfg Config) *state {
 		Table: func() *trunk.Table { return &s.state().cfg.Table },
 		Ring:  st.limits.Ring, Length: st.limits.Duration, Session: st.limits.Session,
 		UserAgent: cfg.UserAgent, Log: s.log, Metrics: s.metrics.calls, Forget: func(c *call.Call) { s.forget(c, st) }, Refused: s.metrics.refuse, Find: s.find,
-		Enter: s.enter,
-		Next:  s.next,
+		Enter: s.enter, Desk: s.desk, Silent: st.limits.Silent,
+		Next: s.next,
 	}
 	return st
 }
@@ -78,6 +78,11 @@ func (s *Server) Reload(cfg Config) error {
 	s.endpoint.SetTrust(cfg.Trust)
 	s.endpoint.SetLimits(cfg.Transport)
 	s.retire(was)
+	s.desk.Watch(st.cfg.Table.Trunks)
+	select {
+	case s.watching <- struct{}{}:
+	default: // it will look anyway
+	}
 	return nil
 }
 

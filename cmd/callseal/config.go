@@ -98,6 +98,7 @@ func parseConfig(r io.Reader, files fileSystem, now time.Time) (*Config, *report
 	l.identity()
 	l.media()
 	l.listeners()
+	l.failover()
 	l.trunks()
 	l.limits()
 	l.trust()
@@ -117,6 +118,7 @@ func rawDefaults() rawConfig {
 		Signaling: rawSignaling{DSCP: transport.DefaultDSCP},
 		Phones:    rawPhonesDefaults(),
 		Media:     rawMedia{Ports: defaultPorts, Rest: defaultRest, Coalesce: defaultCoalesce, DSCP: media.DefaultDSCP},
+		Failover:  rawFailover{Silent: signaling.DefaultSilent},
 		Limits: rawLimits{
 			Ring:                  signaling.DefaultRing,
 			Duration:              signaling.DefaultDuration,
@@ -187,7 +189,8 @@ func (l *loader) limits() {
 		l.fail("limits.connections", fault{fmt.Sprintf("%d is less than connections_per_address (%d)", r.Connections, r.ConnectionsPerAddress),
 			"write the connections of all addresses together"})
 	}
-	l.cfg.Signaling.Limits = signaling.Limits{Calls: r.Calls, Ring: r.Ring, Duration: r.Duration, Session: r.Session,
+	silent := l.cfg.Signaling.Limits.Silent
+	l.cfg.Signaling.Limits = signaling.Limits{Silent: silent, Calls: r.Calls, Ring: r.Ring, Duration: r.Duration, Session: r.Session,
 		Setups: r.SetupsPerSecond, Memory: memory}
 	l.cfg.Signaling.Transport = transport.Limits{PerAddress: r.ConnectionsPerAddress, Total: r.Connections}
 }

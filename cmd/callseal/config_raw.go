@@ -15,6 +15,7 @@ type rawConfig struct {
 	Media     rawMedia      `yaml:"media"`
 	Limits    rawLimits     `yaml:"limits"`
 	Trust     rawTrust      `yaml:"trust"`
+	Failover  rawFailover   `yaml:"failover"`
 	Dialers   []rawTrunk    `yaml:"dialers"`
 	Carriers  []rawTrunk    `yaml:"carriers"`
 	Routes    []rawRoute    `yaml:"routes"`
@@ -89,21 +90,23 @@ type rawLimits struct {
 }
 
 type rawTrunk struct {
-	Name           string        `yaml:"name"`
-	URI            string        `yaml:"uri"`
-	Sources        []string      `yaml:"sources"`
-	Media          string        `yaml:"media"`
-	Suites         []string      `yaml:"suites"`
-	MediaAddress   string        `yaml:"media_address"`
-	MediaAdvertise string        `yaml:"media_advertise"`
-	TLS            *rawClientTLS `yaml:"tls"`
-	Transfer       string        `yaml:"transfer"`
-	Headers        rawHeaders    `yaml:"headers"`
-	Trusted        bool          `yaml:"trusted"`
-	Redirect       string        `yaml:"redirect"`
-	Numbers        rawNumbers    `yaml:"numbers"`
-	CallerID       rawCallerID   `yaml:"caller_id"`
-	Plaintext      *rawPlaintext `yaml:"plaintext"`
+	Name           string         `yaml:"name"`
+	URI            string         `yaml:"uri"`
+	Sources        []string       `yaml:"sources"`
+	Media          string         `yaml:"media"`
+	Suites         []string       `yaml:"suites"`
+	MediaAddress   string         `yaml:"media_address"`
+	MediaAdvertise string         `yaml:"media_advertise"`
+	TLS            *rawClientTLS  `yaml:"tls"`
+	Transfer       string         `yaml:"transfer"`
+	Headers        rawHeaders     `yaml:"headers"`
+	Trusted        bool           `yaml:"trusted"`
+	Limits         rawTrunkLimits `yaml:"limits"`
+	Health         *rawHealth     `yaml:"health"`
+	Redirect       string         `yaml:"redirect"`
+	Numbers        rawNumbers     `yaml:"numbers"`
+	CallerID       rawCallerID    `yaml:"caller_id"`
+	Plaintext      *rawPlaintext  `yaml:"plaintext"`
 }
 
 type rawHeaders struct {

@@ -56,6 +56,7 @@ func (l *loader) trunk(place string, role transport.Role, raw rawTrunk) *trunk.T
 		Headers: l.headers(place, role, raw),
 	}
 	t.Transfer = l.transfer(place+".transfer", role, raw.Transfer)
+	t.Limits, t.Health = l.trunkLimits(place+".limits", raw.Limits), l.health(place+".health", raw.Health)
 	switch raw.Redirect {
 	case "", "refuse":
 	case "follow":

@@ -21,9 +21,11 @@ func (c *Call) act(a action) {
 	case opResend:
 		c.respond(c.ok)
 	case opCancel:
-		c.outB.Cancel(c.way(&c.b).Cross(header.Ending, c.reason)...)
+		c.cancelAttempt()
 	case opAbandon:
-		c.cancelB()
+		if c.cancelB != nil {
+			c.cancelB()
+		}
 	case opAck:
 		c.ack(a.tag)
 	case opBye:
@@ -137,6 +139,7 @@ func (c *Call) relay() {
 	c.dress(res, &c.a, invite)
 	if body := c.describe(res); body != nil {
 		setSDP(res, body)
+		c.attempts.told = true
 	}
 	if res.IsSuccess() {
 		c.ok = res

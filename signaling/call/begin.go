@@ -13,6 +13,7 @@ import (
 	"callseal/signaling/dialog"
 	"callseal/signaling/header"
 	"callseal/signaling/transport"
+	"callseal/signaling/trunk"
 )
 
 // begin sets the call up as far as B's INVITE. Whatever fails here is
@@ -33,26 +34,49 @@ func (c *Call) begin() {
 		c.badOffer(err)
 		return
 	}
-	err = c.openMedia()
-	if errors.Is(err, media.ErrFamily) {
-		c.badOffer(err)
+	if err := c.arrive(); err != nil {
+		c.full(err)
 		return
 	}
-	if err != nil {
-		c.house.Log.Error("call refused: no media session", "call", c.id, "error", err)
-		c.fail(503, mediaPhrase(err))
+	if err := c.setOut(); err != nil {
+		c.notSetOut(err)
 		return
 	}
-	c.inviteB, err = c.buildInvite()
-	if err != nil {
-		c.house.Log.Error("call refused: cannot write the offer", "call", c.id, "leg", c.b.party.Name, "error", err)
-		c.fail(503, "SBC cannot make an offer")
-		return
-	}
-	c.callB()
 	for _, a := range c.machine.start() {
 		c.act(a)
 	}
+}
+
+// arrive takes A's place at its trunk.
+func (c *Call) arrive() (err error) {
+	if c.a.party.Trunk != nil {
+		c.a.permit, err = c.house.Desk.Arrive(c.a.party.Trunk)
+	}
+	return err
+}
+
+// notSetOut refuses a call that reached no party.
+func (c *Call) notSetOut(err error) {
+	var limited *trunk.Limited
+	switch {
+	case errors.As(err, &limited):
+		c.full(limited)
+	case errors.Is(err, media.ErrFamily):
+		c.badOffer(err)
+	default:
+		c.house.Log.Error("call refused: no media session", "call", c.id, "leg", c.b.party.Name, "error", err)
+		c.fail(503, mediaPhrase(err))
+	}
+}
+
+// full refuses a call that a trunk's limits keep out.
+func (c *Call) full(err error) {
+	phrase := "SBC limit"
+	if limited := (*trunk.Limited)(nil); errors.As(err, &limited) {
+		phrase = header.Phrase(limited.Phrase())
+	}
+	c.house.Log.Warn("call refused: "+phrase, "call", c.id, "leg", c.a.party.Name, "tried", strings.Join(c.attempts.tried, " "))
+	c.fail(503, phrase)
 }
 
 // readOffer takes A's offer, or makes one for B where A leaves that to us.
@@ -180,17 +204,19 @@ func (c *Call) callB() {
 	way, theirs := c.way(&c.b), c.inA.Request()
 	hop := c.b.party.Hop()
 	hop.Addr = c.redirect.addr
+	a, invite := c.attempts.now, c.inviteB
+	c.sent()
 	c.outB = c.house.Endpoint.Send(ctx, transport.Outgoing{
 		Request: c.inviteB.Clone(),
 		Hop:     hop,
 		Prepare: func(req *sip.Request, f *transport.Flow) {
 			req.AppendHeader(&sip.ContactHeader{Address: Complete(req, f, way, header.Setup, theirs)})
 			from := req.From().Address
-			c.box.put(func() { c.inviteB.From().Address = from })
+			c.box.put(func() { invite.From().Address = from })
 		},
 		Each: func(r transport.Result) {
-			if !c.box.put(func() { c.result(r) }) {
-				c.straggler(r)
+			if !c.box.put(func() { c.result(a, r) }) {
+				c.straggler(a, r)
 			}
 		},
 	})
@@ -213,7 +239,11 @@ func (c *Call) retryB(edit func(*sip.Request)) {
 // lane, which owns B's dialogs from the moment the mailbox is closed. A fork
 // that answers now is ACKed and ended too, or it would wait, and be billed, for
 // an ACK that nobody sends.
-func (c *Call) straggler(r transport.Result) {
+func (c *Call) straggler(a *attempt, r transport.Result) {
+	if a.left != nil {
+		c.stray(a.left, a.invite, r)
+		return
+	}
 	called := &c.b
 	if c.formerB != nil {
 		called = c.formerB
@@ -222,11 +252,12 @@ func (c *Call) straggler(r transport.Result) {
 }
 
 // result takes what came of B's INVITE.
-func (c *Call) result(r transport.Result) {
-	if c.formerB != nil { // somebody else has its place
-		c.straggler(r)
+func (c *Call) result(a *attempt, r transport.Result) {
+	if c.formerB != nil || a.left != nil { // somebody else has its place
+		c.straggler(a, r)
 		return
 	}
+	c.heard(r)
 	if r.Flow != nil {
 		c.b.flow = r.Flow
 	}
@@ -245,7 +276,7 @@ func (c *Call) result(r transport.Result) {
 		})
 		return
 	}
-	if res.StatusCode >= 300 && c.redirected(res) {
+	if res.StatusCode >= 300 && (c.redirected(res) || c.passedBy(res)) {
 		return
 	}
 	c.from = res
@@ -262,7 +293,7 @@ func (c *Call) result(r transport.Result) {
 // noAnswer is B out of reach: a fault that VICIdial has to see as 503, never
 // as a code that would mark the number.
 func (c *Call) noAnswer(err error) {
-	if c.machine.state == calling && c.elsewhere() {
+	if c.machine.state == calling && (c.elsewhere() || c.passedOver(err)) {
 		return
 	}
 	phrase := "SBC cannot reach " + c.b.party.Name
@@ -273,6 +304,10 @@ func (c *Call) noAnswer(err error) {
 	}
 	if c.machine.state == calling {
 		c.house.Log.Warn("call failed: "+phrase, "call", c.id, "leg", c.b.party.Name, "error", err, "advice", advice)
+		if c.verdict() {
+			c.feed(event{kind: evRejected, code: c.failure.code})
+			return
+		}
 		c.summary.end(c.b.party.Name, phrase, originLocal)
 		c.summary.told(503)
 	}
@@ -394,7 +429,12 @@ func (c *Call) rejected(res *sip.Response) {
 		c.failure = rejection{503, header.Phrase(c.b.party.Name + " asks for a password")}
 	}
 	if c.machine.state == calling {
-		c.summary.reject(c.failure.code, fmt.Sprintf("%d %s", res.StatusCode, header.Phrase(res.Reason)), c.b.party)
+		c.summary.reject(c.failure.code, answerLine(res), c.b.party)
 	}
 	c.feed(event{kind: evRejected, code: res.StatusCode})
+}
+
+// answerLine is a final answer as logs have it.
+func answerLine(res *sip.Response) string {
+	return fmt.Sprintf("%d %s", res.StatusCode, header.Phrase(res.Reason))
 }

@@ -34,7 +34,12 @@ type House struct {
 	Table func() *trunk.Table
 	// MediaAddress is where the relay binds for a leg, and what SDP says of it.
 	MediaAddress func(v6 bool) (bind, advertise netip.Addr)
+	// Desk keeps the limits and the health of trunks.
+	Desk         *trunk.Desk
 	Ring, Length time.Duration
+	// Silent is how long a party may say nothing at all before another one is
+	// asked; 0 is for ever.
+	Silent time.Duration
 	// Session is the session interval that a leg is asked for (RFC 4028); 0 asks
 	// for none.
 	Session   time.Duration
@@ -98,6 +103,7 @@ type Call struct {
 	failure     rejection     // what opRelay tells A where B's own words cannot be told
 	byeIn       *transport.ServerTx
 	onward      Onward // where else B may be, and for what number it is asked; zero: for A's
+	attempts    attempts
 	redirect    redirection
 	referrals   []*referral // REFERs that were relayed
 	hasReferred [2]bool     // a REFER of this side was relayed
@@ -212,7 +218,18 @@ func (c *Call) bury() {
 	}
 	c.stopProbes()
 	c.try(c.closeMedia)
+	c.release()
 	c.try(func() { c.summary.finish(c) })
+}
+
+// release gives the call's places at trunks back.
+func (c *Call) release() {
+	for _, l := range []*leg{&c.a, &c.b} {
+		l.permit.Release()
+	}
+	for _, p := range c.placed {
+		p.leg.permit.Release()
+	}
 }
 
 // try does something that a fault which has happened may have broken.

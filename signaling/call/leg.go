@@ -8,6 +8,7 @@ import (
 
 	"callseal/signaling/dialog"
 	"callseal/signaling/transport"
+	"callseal/signaling/trunk"
 )
 
 // leg is one side of a call: who is there, the path to it, and its dialogs.
@@ -19,7 +20,8 @@ type leg struct {
 	// dialogs by the remote tag. A has one; B has one for each fork that
 	// answered.
 	dialogs map[string]*dialog.Dialog
-	known   string // the ID of the flow that a phone's registration had when flow was set by it
+	permit  *trunk.Permit // its place at its trunk
+	known   string        // the ID of the flow that a phone's registration had when flow was set by it
 }
 
 // hop is the way of an in-dialog request: the live flow; a trunk is dialled

@@ -80,6 +80,7 @@ const (
 	expireTimer                  // a leg's session has not been refreshed
 	askTimer                     // an offer of ours is not answered
 	placeTimer                   // a transfer's new leg rings for too long
+	silentTimer                  // a party says nothing at all to its INVITE
 	dropTimer                    // it does not end the INVITE that we cancelled (64*T1)
 )
 
@@ -425,7 +426,7 @@ func (m *machine) answeringTimer(t timer) {
 			return
 		}
 		m.hangUp(sideA, sideB)
-	case ringTimer, cancelTimer, lengthTimer, glareTimer, repeatTimer, confirmTimer, prackTimer, refreshTimer, expireTimer, askTimer, placeTimer, dropTimer:
+	case ringTimer, cancelTimer, lengthTimer, glareTimer, repeatTimer, confirmTimer, prackTimer, refreshTimer, expireTimer, askTimer, placeTimer, silentTimer, dropTimer:
 	}
 }
 

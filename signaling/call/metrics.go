@@ -26,6 +26,8 @@ type Metrics struct {
 	panics       prometheus.Counter
 	relayed      *prometheus.CounterVec
 	redirections *prometheus.CounterVec
+	attempts     *prometheus.CounterVec
+	failovers    *prometheus.CounterVec
 	oneWayAudio  *prometheus.CounterVec
 	silentLegs   *prometheus.CounterVec
 	answerClip   *prometheus.HistogramVec
@@ -114,9 +116,17 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 	}, append(legs, "method", "class"))
 	m.redirections = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "callseal_redirections_total",
-		Help: "Places that a 3xx named, by the trunk that said it and what became of it: followed, loop, elsewhere (not configured) or refused (all of them).",
+		Help: "Places that a 3xx named, by the trunk that said it and what became of it: followed, loop, elsewhere (not configured), limit (of the trunk that it led to) or refused (all of them).",
 	}, []string{"role", "name", "outcome"})
-	reg.MustRegister(m.relayed, m.redirections)
+	m.attempts = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "callseal_call_attempts_total",
+		Help: "Parties that calls were placed at, by trunk; a call that goes on to another one counts at each.",
+	}, []string{"role", "name"})
+	m.failovers = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "callseal_failovers_total",
+		Help: "Times that a call went on from this party to another one, by cause: 408, 503, silent, what kept it from being reached, or the limit that kept the call out.",
+	}, []string{"role", "name", "cause"})
+	reg.MustRegister(m.relayed, m.redirections, m.attempts, m.failovers)
 	reg.MustRegister(m.calls, m.setup, m.ring, m.talk, m.active, m.legs, m.clear, m.refusedMedia, m.lostByes, m.refusedByes, m.transfers, m.panics)
 	return m
 }
@@ -186,6 +196,18 @@ func (m *Metrics) Relayed(from, to transport.Role, method sip.RequestMethod, cod
 func (m *Metrics) redirected(by Party, outcome string) {
 	if m != nil {
 		m.redirections.WithLabelValues(by.Role.String(), by.Name, outcome).Inc()
+	}
+}
+
+func (m *Metrics) attempted(to Party) {
+	if m != nil {
+		m.attempts.WithLabelValues(to.Role.String(), to.Name).Inc()
+	}
+}
+
+func (m *Metrics) failedOver(from Party, cause string) {
+	if m != nil {
+		m.failovers.WithLabelValues(from.Role.String(), from.Name, cause).Inc()
 	}
 }
 

@@ -6,7 +6,6 @@ import (
 	"callseal/signaling/dialog"
 	"callseal/signaling/header"
 	"callseal/signaling/transport"
-	"callseal/signaling/trunk"
 )
 
 // Outgoing makes the request to a party that begins what theirs, a request of
@@ -40,13 +39,4 @@ func Complete(req *sip.Request, f *transport.Flow, way header.Way, kind header.K
 		req.AppendHeader(h)
 	}
 	return contact
-}
-
-// trunkURI is where a trunk gets calls to a number.
-func trunkURI(t *trunk.Trunk, number string) sip.Uri {
-	uri := sip.Uri{Scheme: "sip", User: number, Host: t.Target.Host, Port: int(t.Target.Port), UriParams: sip.NewParams()}
-	if t.Target.Proto != transport.UDP {
-		uri.UriParams.Add("transport", t.Target.Proto.String())
-	}
-	return uri
 }

@@ -104,7 +104,7 @@ func (p Party) uri(number string) sip.Uri {
 	if p.Phone != nil {
 		return p.Phone.Contact()
 	}
-	return trunkURI(p.Trunk, number)
+	return p.Trunk.URI(number)
 }
 
 // to is whom a request with this URI is for.

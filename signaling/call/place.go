@@ -359,6 +359,7 @@ func (c *Call) byeTarget(ref int, tag string) {
 func (c *Call) takeOver(s side, ref int, tag string) {
 	p, l := c.placement(ref), c.leg(s)
 	past := *l
+	past.permit.Release()
 	p.x.leg = &past
 	if s == sideB {
 		if c.formerB == nil {
@@ -366,7 +367,8 @@ func (c *Call) takeOver(s side, ref int, tag string) {
 		}
 		c.fork = tag
 	}
-	*l = leg{party: p.leg.party, callID: p.leg.callID, tag: p.leg.tag, flow: p.leg.flow, dialogs: map[string]*dialog.Dialog{tag: p.leg.dialogs[tag]}}
+	*l = leg{party: p.leg.party, callID: p.leg.callID, tag: p.leg.tag, flow: p.leg.flow, permit: p.leg.permit,
+		dialogs: map[string]*dialog.Dialog{tag: p.leg.dialogs[tag]}}
 	c.quiet(s)
 	n, y := c.negotiation, s.other()
 	n.ends[s] = p.negotiation.ends[s]
@@ -488,8 +490,11 @@ func (c *Call) byePast(ref int) {
 func (c *Call) outsider(tx *transport.ServerTx) bool {
 	req := tx.Request()
 	key := Key{req.CallID().Value(), req.To().Params.GetOr("tag", "")}
-	if key == c.a.key() || key == c.b.key() {
+	switch {
+	case key == c.a.key() || key == c.b.key():
 		return false
+	case c.isPast(tx, key):
+		return true
 	}
 	for _, p := range c.placed {
 		past := p.x.leg.key() == key

@@ -125,6 +125,10 @@ func (c *Call) elsewhere() bool {
 		}
 		r.tried[t.key()] = true
 		r.asked++
+		if !c.movePermit(t.place.Trunk) {
+			c.house.Metrics.redirected(c.b.party, "limit")
+			continue
+		}
 		c.house.Metrics.redirected(c.b.party, "followed")
 		if err := c.retarget(t); err != nil {
 			c.house.Log.Error("cannot write the offer", "call", c.id, "leg", c.b.party.Name, "error", err)
@@ -133,6 +137,22 @@ func (c *Call) elsewhere() bool {
 		return true
 	}
 	return false
+}
+
+// movePermit takes a place at the trunk that a redirection leads to in the place
+// of the present one's. It tells whether there was one: nobody waits for it.
+func (c *Call) movePermit(to *trunk.Trunk) bool {
+	if to == c.b.party.Trunk {
+		return true
+	}
+	permit, waits, err := c.house.Desk.Ask(to, c.asks().Recipient.User, func() {})
+	if err != nil || waits {
+		permit.Release()
+		return false
+	}
+	c.b.permit.Release()
+	c.b.permit = permit
+	return true
 }
 
 // retarget asks another place in B's stead: a new INVITE of the same dialog

@@ -153,7 +153,7 @@ func dressRefer(req, theirs *sip.Request, to header.ReferTo, recipient Party, f 
 	contact := f.Contact("")
 	place := contact
 	if t := recipient.Trunk; t != nil {
-		place = trunkURI(t, "")
+		place = t.URI("")
 	}
 	req.AppendHeader(sip.NewHeader("Refer-To", to.At(strings.TrimPrefix(place.String(), "sip:"))))
 	if theirs.GetHeader("referred-by") != nil {

@@ -224,6 +224,9 @@ func (s *Summary) finish(c *Call) {
 		slog.String("cause", s.cause),
 		slog.String("one_way", strings.Join(s.oneWay, " ")),
 	}
+	if len(c.attempts.tried) > 0 {
+		attrs = append(attrs, slog.String("tried", strings.Join(c.attempts.tried, " ")))
+	}
 	if !s.answer.IsZero() {
 		attrs[7] = slog.String("setup", s.answer.Sub(s.start).Truncate(time.Millisecond).String())
 	}

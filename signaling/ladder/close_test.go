@@ -20,7 +20,7 @@ func (p *player) finish() error {
 	if n := p.studio.open(); n > 0 {
 		return fmt.Errorf("%d media sessions are open", n)
 	}
-	for _, name := range []string{"A", "B", "C"} {
+	for _, name := range p.names() {
 		if err := p.agents[name].settled(); err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}

@@ -41,6 +41,11 @@ func (a *agent) take(r *received, s *step) (faults []string) {
 				l.version, before.version, same)
 		}
 		t.heard, t.heardText = l, r.body
+		if l.key != "" { // whoever else is told it could listen
+			whose := a.player.keys[l.key]
+			fault(whose == "" || whose == t.callID, "a key of another dialog")
+			a.player.keys[l.key] = t.callID
+		}
 	}
 	if r.code() != 0 {
 		return append(faults, a.answered(r, t)...)

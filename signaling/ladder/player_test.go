@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -31,6 +33,7 @@ type player struct {
 	started  time.Time
 	agents   map[string]*agent // A, B and C
 	machines map[string]*agent // these, and other machines of theirs
+	keys     map[string]string // of ours, by the Call-ID of who was told
 	sealed   map[string]bool   // agents whose trunk has SRTP
 	readers  sync.WaitGroup
 	wake     chan struct{} // capacity 1: something came
@@ -47,12 +50,13 @@ type setting struct {
 	cfg    *signaling.Config
 	stream bool
 	player *player
+	others []*trunk.Trunk // carriers that "set carriers=3" adds
 }
 
 // addresses of the machines.
 var machines = map[string]netip.AddrPort{
 	"A": netip.MustParseAddrPort("192.0.2.1:5060"), "B": netip.MustParseAddrPort("192.0.2.2:5060"), "C": netip.MustParseAddrPort("192.0.2.3:5060"),
-	"A2": netip.MustParseAddrPort("192.0.2.11:5060"), "B2": netip.MustParseAddrPort("192.0.2.12:5060"), "D": netip.MustParseAddrPort("192.0.2.66:5060"),
+	"A2": netip.MustParseAddrPort("192.0.2.11:5060"), "B2": netip.MustParseAddrPort("192.0.2.12:5060"), "B3": netip.MustParseAddrPort("192.0.2.13:5060"), "D": netip.MustParseAddrPort("192.0.2.66:5060"),
 }
 
 // listeners of the server.
@@ -63,17 +67,17 @@ var listeners = map[string]netip.AddrPort{
 // newPlayer starts the server that the script's set lines describe.
 func newPlayer(t *testing.T, steps []*step) *player {
 	p := &player{t: t, net: newInternet(), studio: &studio{audio: map[string]bool{}, lastAudio: map[string]time.Time{}}, registry: prometheus.NewRegistry(), agents: map[string]*agent{}, machines: map[string]*agent{},
-		sealed: map[string]bool{}, wake: make(chan struct{}, 1), started: time.Now()}
+		keys: map[string]string{}, sealed: map[string]bool{}, wake: make(chan struct{}, 1), started: time.Now()}
 	p.studio.note = func(s string) { p.report.see(p.now(), "       "+s) }
 	cfg := &signaling.Config{UserAgent: "callseal", Media: signaling.MediaAddresses{V4: netip.MustParseAddr("192.0.2.8")}, Network: p.net, Resolver: p.net}
 	single := func(name string) []netip.Prefix {
 		return []netip.Prefix{netip.PrefixFrom(machines[name].Addr(), 32)}
 	}
-	line := func(name string, role transport.Role, agent string) *trunk.Trunk {
+	trunkAt := func(name string, role transport.Role, agent string) *trunk.Trunk {
 		return &trunk.Trunk{Target: transport.Target{Trunk: name, Role: role, Proto: transport.UDP, Host: machines[agent].Addr().String(),
 			Port: machines[agent].Port()}, Sources: single(agent), Media: sdp.Off, Suites: sdp.Suites()}
 	}
-	dialer, carrier := line("dialer1", transport.Dialer, "A"), line("telco", transport.Carrier, "B")
+	dialer, carrier := trunkAt("dialer1", transport.Dialer, "A"), trunkAt("telco", transport.Carrier, "B")
 	cfg.Table = trunk.Table{Trunks: []*trunk.Trunk{dialer, carrier}, Routes: []trunk.Route{
 		{From: transport.Dialer, To: trunk.To(carrier)}, {From: transport.Carrier, To: trunk.To(dialer)}, {From: transport.Phone, To: trunk.To(dialer)}}}
 	for _, l := range []struct {
@@ -85,7 +89,7 @@ func newPlayer(t *testing.T, steps []*step) *player {
 	}
 	cfg.Listeners[2].Sources = single("C")
 	cfg.Listeners[2].Transfer, dialer.Transfer = trunk.Relay, trunk.Execute // as the configuration has it
-	set := &setting{cfg: cfg, player: p}
+	set := &setting{cfg: cfg, player: p, others: []*trunk.Trunk{trunkAt("second", transport.Carrier, "B2"), trunkAt("third", transport.Carrier, "B3")}}
 	for _, s := range steps {
 		if s.verb == "set" {
 			if err := set.apply(s.args); err != nil {
@@ -100,7 +104,17 @@ func newPlayer(t *testing.T, steps []*step) *player {
 			p.agents[name] = a
 		}
 	}
-	p.machines["A2"].owner, p.machines["B2"].owner, p.machines["D"].owner = p.agents["A"], p.agents["B"], p.agents["B"]
+	p.machines["A2"].owner, p.machines["D"].owner = p.agents["A"], p.agents["B"]
+	for _, t := range set.others {
+		name := "B2"
+		if t.Name() == "third" {
+			name = "B3"
+		}
+		p.machines[name].owner = p.agents["B"]
+		if slices.Contains(cfg.Table.Trunks, t) { // a carrier of its own
+			p.machines[name].owner, p.agents[name] = p.machines[name], p.machines[name]
+		}
+	}
 	p.start(cfg)
 	return p
 }
@@ -259,11 +273,14 @@ func (a *agent) await(s *step, most time.Duration) *received {
 	}
 }
 
+// names are those of the agents, in order.
+func (p *player) names() []string { return slices.Sorted(maps.Keys(p.agents)) }
+
 // quiet fails when something came that the script has not listed.
 func (p *player) quiet() error {
 	synctest.Wait()
 	var faults []string
-	for _, name := range []string{"A", "B", "C"} {
+	for _, name := range p.names() {
 		a := p.agents[name]
 		for r := a.next(); r != nil; r = a.next() {
 			if r.code() == 100 {

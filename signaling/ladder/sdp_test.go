@@ -245,6 +245,8 @@ func (l *look) matches(words string, last *look) error {
 			ok = l.profile == "RTP/AVP" && l.key == ""
 		case word == "noaudio":
 			ok = l.port == "0"
+		case name == "at":
+			ok = l.connection == value
 		case word == "zero":
 			ok = l.connection == "0.0.0.0"
 		case name == "streams":

@@ -268,6 +268,21 @@ func (set *setting) one(name, value string) error {
 	case "name": // in the DNS: name=sip.telco.example:B2
 		host, machine, _ := strings.Cut(value, ":")
 		set.player.net.names[host] = []netip.Addr{machines[machine].Addr()}
+	case "carriers": // 2 or 3: those at B2 and B3 are asked after B
+		n, _ := strconv.Atoi(value)
+		if n < 2 || n > 3 {
+			return errUsage
+		}
+		for _, t := range set.others[:n-1] {
+			t.Target.Proto = set.cfg.Table.Trunks[1].Target.Proto
+			set.cfg.Table.Trunks = append(set.cfg.Table.Trunks, t)
+		}
+		set.cfg.Table.Routes[0].To = trunk.To(set.cfg.Table.Trunks[1:]...)
+	case "tech": // tech=55#:B2 leads to that carrier
+		prefix, machine, _ := strings.Cut(value, ":")
+		set.cfg.Table.Routes = append(set.cfg.Table.Routes, trunk.Route{From: transport.Dialer, TechPrefix: prefix, To: trunk.To(set.trunk(machine))})
+	case "silent":
+		limits.Silent, err = time.ParseDuration(value)
 	case "ring":
 		limits.Ring, err = time.ParseDuration(value)
 	case "session":
@@ -293,13 +308,13 @@ var modes = map[string]sdp.Mode{"off": sdp.Off, "preferred": sdp.Preferred, "req
 // ofAgent sets something of a trunk: a.media=required.
 func (set *setting) ofAgent(agent, field, value string) error {
 	agent = strings.ToUpper(agent)
-	index := strings.Index("AB", agent)
+	t := set.trunk(agent)
 	if field == "transfer" {
 		policy, err := trunk.ParseTransfer(value)
 		if agent == "C" {
 			set.cfg.Listeners[2].Transfer = policy
-		} else if index >= 0 {
-			set.cfg.Table.Trunks[index].Transfer = policy
+		} else if t != nil {
+			t.Transfer = policy
 		}
 		return err
 	}
@@ -308,11 +323,26 @@ func (set *setting) ofAgent(agent, field, value string) error {
 		set.player.sealed[agent] = modes[value] == sdp.Required
 		return nil
 	}
-	if index < 0 {
+	if t == nil {
 		return errUsage
 	}
-	t := set.cfg.Table.Trunks[index]
+	var err error
 	switch field {
+	case "calls":
+		t.Limits.Calls, err = strconv.Atoi(value)
+	case "cps":
+		t.Limits.PerSecond, err = strconv.Atoi(value)
+	case "deny":
+		t.Limits.Deny = []string{value}
+	case "longest":
+		t.Limits.Longest, err = strconv.Atoi(value)
+	case "health":
+		t.Health = trunk.Health{DownAfter: 3, UpAfter: 2}
+		t.Health.Interval, err = time.ParseDuration(value)
+	case "audio":
+		at, err := netip.ParseAddr(value)
+		t.Audio = trunk.Audio{Bind: at, Show: at}
+		return err
 	case "media":
 		t.Media = modes[value]
 		set.player.sealed[agent] = t.Media == sdp.Required
@@ -324,6 +354,16 @@ func (set *setting) ofAgent(agent, field, value string) error {
 		t.Target.Host = value
 	default:
 		return errUsage
+	}
+	return err
+}
+
+// trunk is the one whose machine has this name, or nil.
+func (set *setting) trunk(machine string) *trunk.Trunk {
+	for _, t := range set.cfg.Table.Trunks {
+		if t.Target.Host == machines[machine].Addr().String() {
+			return t
+		}
 	}
 	return nil
 }

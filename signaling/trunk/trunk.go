@@ -6,6 +6,8 @@ package trunk
 import (
 	"net/netip"
 
+	"github.com/emiago/sipgo/sip"
+
 	"callseal/sdp"
 	"callseal/signaling/header"
 	"callseal/signaling/transport"
@@ -31,6 +33,9 @@ type Trunk struct {
 	Headers *header.Rules
 	// Follow tells whether its redirections (3xx) are followed.
 	Follow bool
+	// Limits bound its calls, Health is how it is watched.
+	Limits Limits
+	Health Health
 	// Plaintext is why a plain hop to this trunk is accepted; nil when the
 	// trunk is sealed.
 	Plaintext *Plaintext
@@ -48,6 +53,15 @@ type Plaintext struct {
 
 // Name is the trunk's name in the configuration.
 func (t *Trunk) Name() string { return t.Target.Trunk }
+
+// URI is where the trunk gets requests for a user; "" is for the trunk itself.
+func (t *Trunk) URI(user string) sip.Uri {
+	uri := sip.Uri{Scheme: "sip", User: user, Host: t.Target.Host, Port: int(t.Target.Port), UriParams: sip.NewParams()}
+	if t.Target.Proto != transport.UDP {
+		uri.UriParams.Add("transport", t.Target.Proto.String())
+	}
+	return uri
+}
 
 // Role tells dialers from carriers.
 func (t *Trunk) Role() transport.Role { return t.Target.Role }

@@ -20,14 +20,15 @@ type asteriskConfig struct {
 	Sealed     bool           // TLS and SDES; else UDP and RTP
 	PlainMedia bool           // RTP although sealed
 	Tone       tone
-	Ring       int      // seconds until an unanswered call of its own is given up, 20 when zero
-	Options    []string // further lines of what its configuration says of Remote
+	Ring       int            // seconds until an unanswered call of its own is given up, 20 when zero
+	Options    []string       // further lines of what its configuration says of Remote
+	Direct     netip.AddrPort // a carrier that it calls without callseal, over UDP
 
 	// Filled in by startAsterisk.
 	Addr                           netip.Addr
 	Dir, Run, Lib, Modules         string
 	Identity, Certificate, Key, CA string
-	Channel                        string
+	Channel, DirectChannel         string
 	Early                          tone
 	CallerCode, CallerNumber       string
 	PhoneSecret                    string
@@ -61,10 +62,10 @@ func startAsterisk(t *testing.T, name string, addr netip.Addr, ca *authority, c 
 		c.Ring = 20
 	}
 	release, files, modules := "bullseye", []string{"sip.conf"}, "usr/lib/asterisk/modules"
-	c.Channel = "SIP/${EXTEN}@sbc"
+	c.Channel, c.DirectChannel = "SIP/${EXTEN}@sbc", "SIP/${EXTEN:2}@direct"
 	if c.Version == 22 {
 		release, files, modules = "sid", []string{"pjsip.conf"}, "usr/lib/x86_64-linux-gnu/asterisk/modules"
-		c.Channel = "PJSIP/${EXTEN}@sbc"
+		c.Channel, c.DirectChannel = "PJSIP/${EXTEN}@sbc", "PJSIP/${EXTEN:2}@direct"
 	}
 	a := &asterisk{root: filepath.Join(peersDir(), release, "root")}
 	c.Modules = filepath.Join(a.root, modules)
@@ -153,6 +154,20 @@ func (a *asterisk) result(t *testing.T, number string) (status string, cause int
 		return true
 	})
 	return status, cause
+}
+
+// reason waits for what VICIdial stores of a call that failed: what HANGUPCAUSE says of the channel that was dialled.
+func (a *asterisk) reason(t *testing.T, number string) (text string) {
+	t.Helper()
+	pattern := regexp.MustCompile(`REASON ` + number + ` \[(.*)\]`)
+	eventually(t, a.name+" has a reason for "+number, func() bool {
+		m := pattern.FindStringSubmatch(read(t, a.fullLog()))
+		if m != nil {
+			text = m[1]
+		}
+		return m != nil
+	})
+	return text
 }
 
 // logs waits until a text stands in Asterisk's log.

@@ -37,6 +37,11 @@ func TestHealthcheck(t *testing.T) {
 			}
 		})
 	}
+	sealed := httptest.NewTLSServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	defer sealed.Close()
+	if err := (healthcheckCmd{URL: sealed.URL}).Run(nil); err != nil {
+		t.Errorf("over TLS: %v", err)
+	}
 	if err := (healthcheckCmd{URL: "http://127.0.0.1:1/healthz"}).Run(nil); err == nil {
 		t.Error("nobody listens, but all is well")
 	}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"callseal/cmd/callseal/directory"
+	"callseal/cmd/callseal/web"
 	"callseal/media"
 	"callseal/signaling"
 	"callseal/signaling/transport"
@@ -24,6 +25,7 @@ type Config struct {
 	Signaling    signaling.Config
 	Media        media.Config // without Log and Metrics
 	Admin        netip.AddrPort
+	Access       *web.Access // to the admin pages
 	Log          logConfig
 	DrainTimeout time.Duration
 	// Certificates are all certificates that the file names; their expiry is
@@ -95,6 +97,7 @@ func parseConfig(r io.Reader, files fileSystem, now time.Time) (*Config, *report
 		return nil, rep, nil // not YAML at all: the rest would only repeat it
 	}
 	l.general()
+	l.admin()
 	l.identity()
 	l.media()
 	l.listeners()
@@ -130,18 +133,9 @@ func rawDefaults() rawConfig {
 	}
 }
 
-// general reads the sections that concern the process: admin, log, drain.
+// general reads the sections that concern the process: log, drain, signaling.
 func (l *loader) general() {
 	l.cfg.Signaling.UserAgent = userAgent
-	addr, err := netip.ParseAddrPort(l.raw.Admin.Listen)
-	switch {
-	case err != nil || addr.Port() == 0:
-		l.fail("admin.listen", fault{quote(l.raw.Admin.Listen) + " is no address and port", `write one like "127.0.0.1:9090"`})
-	case !addr.Addr().IsLoopback() && !l.raw.Admin.AllowRemote:
-		l.fail("admin.listen", fault{addr.String() + " can be reached from other machines and asks for no password",
-			"listen on 127.0.0.1, or add allow_remote: true where a firewall or a container network guards it"})
-	}
-	l.cfg.Admin = addr
 	if err := l.cfg.Log.Level.UnmarshalText([]byte(l.raw.Log.Level)); err != nil {
 		l.fail("log.level", fault{quote(l.raw.Log.Level) + " is no level", "write debug, info, warn or error"})
 	}

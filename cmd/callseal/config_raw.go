@@ -28,11 +28,6 @@ type rawIdentity struct {
 	MinVersion  string `yaml:"min_version"`
 }
 
-type rawAdmin struct {
-	Listen      string `yaml:"listen"`
-	AllowRemote bool   `yaml:"allow_remote"`
-}
-
 type rawLog struct {
 	Level  string `yaml:"level"`
 	Format string `yaml:"format"`

@@ -10,6 +10,7 @@ import (
 	"sync"
 
 	"callseal/bench"
+	"callseal/cmd/callseal/web"
 	"callseal/media"
 	"callseal/sdp"
 	"callseal/signaling"
@@ -117,9 +118,10 @@ func (c *cast) config(carrier netip.AddrPort) *Config {
 			Media:     signaling.MediaAddresses{V4: c.at, AdvertiseV4: c.at},
 			UserAgent: userAgent,
 		},
-		Media: media.Config{Ports: media.PortRange{Min: 20000, Max: 29999}, Rest: defaultRest},
-		Admin: anyPort,
-		Hops:  hops,
+		Media:  media.Config{Ports: media.PortRange{Min: 20000, Max: 29999}, Rest: defaultRest},
+		Admin:  anyPort,
+		Access: web.NewAccess("", nil),
+		Hops:   hops,
 	}
 }
 

@@ -91,6 +91,9 @@ func goodFiles(t testing.TB) memFiles {
 	m.put("early.pem", 0o644, early)
 	m.put("early.key", 0o600, earlyKey)
 	m.put("bundle.pem", 0o644, append(append([]byte("# an old CA and its successor\n"), expired...), ca...))
+	m.put("token", 0o600, []byte("PRIVATE0123456789abcdef\n"))
+	m.put("short.token", 0o644, []byte("PRIVATE\n"))
+	m.put("two.token", 0o600, []byte("PRIVATE0123456789abcdef PRIVATE\n"))
 	m.put("text.pem", 0o600, []byte("hello\n"))
 	return m
 }

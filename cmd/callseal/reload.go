@@ -8,13 +8,11 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"time"
 )
 
 // reloader takes what changed in the configuration file, or in a file that it
-// names, into the running house. Its goroutine is run's; status may be read by
-// anybody.
+// names, into the running house. Its goroutine is run's.
 type reloader struct {
 	house    *house
 	file     string
@@ -25,7 +23,6 @@ type reloader struct {
 	started *Config    // what the process began with
 	applied *readFiles // the files that are in effect
 	tried   *readFiles // those of the latest attempt
-	status  atomic.Pointer[reloadStatus]
 }
 
 // reloadStatus is how the latest attempts went.
@@ -41,7 +38,7 @@ type reloadStatus struct {
 func newReloader(h *house, cfg *Config, file string, read *readFiles, override func(*logConfig), level *slog.LevelVar, log *slog.Logger) *reloader {
 	r := &reloader{house: h, file: file, override: override, level: level, log: log, started: cfg, applied: read, tried: read}
 	now := time.Now()
-	r.status.Store(&reloadStatus{Sum: r.sum(), Loaded: now, Tried: now})
+	r.house.reloads.Store(&reloadStatus{Sum: r.sum(), Loaded: now, Tried: now})
 	h.metrics.loaded(now)
 	return r
 }
@@ -81,7 +78,7 @@ func (r *reloader) reload(cause string, now time.Time) {
 	was := r.house.config.Load()
 	r.override(&cfg.Log)
 	changed, waiting := r.compare(was, cfg, read)
-	if len(changed) > 0 {
+	if len(changed)+len(changes(&was.raw, &cfg.raw)) > 0 {
 		if err := r.house.reload(cfg); err != nil {
 			r.refuse(cause, now, []problem{{fault: fault{what: err.Error()}}})
 			return
@@ -91,9 +88,9 @@ func (r *reloader) reload(cause string, now time.Time) {
 	r.applied = read
 	status := &reloadStatus{Sum: r.sum(), Loaded: now, Tried: now, Restart: waiting}
 	if len(changed) == 0 {
-		status.Loaded = r.status.Load().Loaded
+		status.Loaded = r.house.reloads.Load().Loaded
 	}
-	r.status.Store(status)
+	r.house.reloads.Store(status)
 	r.tell(cause, rep, changed, waiting, now)
 }
 
@@ -109,7 +106,7 @@ func (r *reloader) compare(was, cfg *Config, read *readFiles) (changed, waiting 
 		}
 	}
 	for _, row := range restarts {
-		row.keep(cfg, r.started)
+		row.keep(cfg, was)
 	}
 	for _, place := range changes(&was.raw, &cfg.raw) {
 		if !waits(place) {
@@ -127,29 +124,30 @@ func (r *reloader) compare(was, cfg *Config, read *readFiles) (changed, waiting 
 // restart is a key whose value the process takes at its start only.
 type restart struct {
 	place string
-	keep  func(cfg, started *Config)
+	keep  func(cfg, was *Config)
 }
 
 // restarts are all such keys; reference.yml says so at each.
 var restarts = []restart{
-	{"admin.listen", func(c, s *Config) { c.Admin = s.Admin }},
-	{"log.format", func(c, s *Config) { c.Log.JSON = s.Log.JSON }},
-	{"signaling.dscp", func(c, s *Config) { c.Signaling.Network = s.Signaling.Network }},
-	{"media.ports", func(c, s *Config) { c.Media.Ports = s.Media.Ports }},
-	{"media.workers", func(c, s *Config) { c.Media.Workers = s.Media.Workers }},
-	{"media.coalesce", func(c, s *Config) { c.Media.Grid = s.Media.Grid }},
-	{"media.rest", func(c, s *Config) { c.Media.Rest = s.Media.Rest }},
-	{"media.dscp", func(c, s *Config) { c.Media.DSCP = s.Media.DSCP }},
+	{"admin.listen", keepAccess},
+	{"admin.tls", func(*Config, *Config) {}}, // there or not: keepAccess
+	{"log.format", func(c, was *Config) { c.Log.JSON = was.Log.JSON }},
+	{"signaling.dscp", func(c, was *Config) { c.Signaling.Network = was.Signaling.Network }},
+	{"media.ports", func(c, was *Config) { c.Media.Ports = was.Media.Ports }},
+	{"media.workers", func(c, was *Config) { c.Media.Workers = was.Media.Workers }},
+	{"media.coalesce", func(c, was *Config) { c.Media.Grid = was.Media.Grid }},
+	{"media.rest", func(c, was *Config) { c.Media.Rest = was.Media.Rest }},
+	{"media.dscp", func(c, was *Config) { c.Media.DSCP = was.Media.DSCP }},
 }
 
 // refuse says why nothing changes.
 func (r *reloader) refuse(cause string, now time.Time, problems []problem) {
-	status := *r.status.Load()
+	status := *r.house.reloads.Load()
 	status.Tried, status.Errors = now, nil
 	for _, p := range problems {
 		status.Errors = append(status.Errors, p.text(r.file, ""))
 	}
-	r.status.Store(&status)
+	r.house.reloads.Store(&status)
 	r.house.metrics.reloaded("refused")
 	for _, p := range problems {
 		r.log.Error("configuration refused", "file", r.file, "line", p.line, "place", p.place, "error", p.what, "advice", p.fix)

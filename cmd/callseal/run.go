@@ -112,6 +112,7 @@ type house struct {
 	admin   *web.Server
 	phones  *directory.Directory
 	metrics *reloadMetrics
+	reloads atomic.Pointer[reloadStatus]
 	config  atomic.Pointer[Config] // that is in effect
 	up      atomic.Bool            // every part runs
 }
@@ -126,6 +127,7 @@ func assemble(cfg *Config, log *slog.Logger) (*house, error) {
 		limitMemory(cfg.Signaling.Limits.Memory)
 	}
 	h.config.Store(cfg)
+	h.reloads.Store(&reloadStatus{Loaded: time.Now(), Tried: time.Now()})
 	reg, reloads := newRegistry(h.config.Load)
 	h.metrics = reloads
 	mediaMetrics, err := media.NewMetrics(reg)
@@ -142,7 +144,7 @@ func assemble(cfg *Config, log *slog.Logger) (*house, error) {
 	}
 	h.phones = directory.New(directory.Config{Read: cfg.Directory, Dialer: h.server.DialerAt, Deliver: h.server.SetAccounts,
 		Log: log, Metrics: directory.NewMetrics(reg)})
-	h.admin, err = web.New(web.Config{Listen: cfg.Admin, Metrics: reg, Unready: h.unready, Log: log})
+	h.admin, err = web.New(web.Config{Listen: cfg.Admin, Access: cfg.Access, Metrics: reg, API: api{h}, Unready: h.unready, Log: log})
 	return h, err
 }
 
@@ -170,6 +172,7 @@ func (h *house) reload(cfg *Config) error {
 	}
 	h.relay.SetSilence(cfg.Media.Silence)
 	h.phones.Use(cfg.Directory)
+	h.admin.SetAccess(cfg.Access)
 	h.config.Store(cfg)
 	return nil
 }

@@ -1,10 +1,11 @@
-// Package web is the admin side of callseal over HTTP: metrics and health. It
-// asks nobody for a password, so it listens on loopback unless the
-// configuration says otherwise; profiling is not served.
+// Package web is the admin side of callseal over HTTP: metrics, health and a
+// JSON API that only reads. It listens on loopback unless the configuration
+// says otherwise or it has TLS and asks for a token; profiling is not served.
 package web
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -12,6 +13,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -33,7 +35,9 @@ const (
 // Config is what New needs. Every field is required.
 type Config struct {
 	Listen  netip.AddrPort
+	Access  *Access
 	Metrics prometheus.Gatherer
+	API     API
 	// Unready says why no new call would be taken, "" when one would. It is
 	// called from many goroutines.
 	Unready func() string
@@ -46,6 +50,7 @@ type Server struct {
 	listener net.Listener
 	http     http.Server
 	ready    chan struct{} // closed by Run
+	access   atomic.Pointer[Access]
 }
 
 // New binds the socket.
@@ -54,19 +59,21 @@ func New(c Config) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("admin.listen: %w", err)
 	}
-	return &Server{
-		listener: l,
-		ready:    make(chan struct{}),
-		http: http.Server{
-			Handler:           handler(c),
-			ReadHeaderTimeout: readHeaderTimeout,
-			ReadTimeout:       readTimeout,
-			WriteTimeout:      writeTimeout,
-			IdleTimeout:       idleTimeout,
-			MaxHeaderBytes:    maxHeaderBytes,
-			ErrorLog:          slog.NewLogLogger(c.Log.Handler(), slog.LevelDebug),
-		},
-	}, nil
+	s := &Server{listener: l, ready: make(chan struct{})}
+	s.access.Store(c.Access)
+	s.http = http.Server{
+		Handler:           s.handler(c),
+		ReadHeaderTimeout: readHeaderTimeout,
+		ReadTimeout:       readTimeout,
+		WriteTimeout:      writeTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeaderBytes,
+		ErrorLog:          slog.NewLogLogger(c.Log.Handler(), slog.LevelDebug),
+	}
+	if config := s.tls(); config != nil {
+		s.listener = tls.NewListener(l, config)
+	}
+	return s, nil
 }
 
 // Addr is the bound address.
@@ -102,13 +109,16 @@ func (s *Server) Run(ctx context.Context) error {
 	return g.Wait()
 }
 
-func handler(c Config) http.Handler {
+func (s *Server) handler(c Config) http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", promhttp.HandlerFor(c.Metrics, promhttp.HandlerOpts{
+	mux.Handle("GET /metrics", s.guarded(promhttp.HandlerFor(c.Metrics, promhttp.HandlerOpts{
 		ErrorLog:            slog.NewLogLogger(c.Log.Handler(), slog.LevelError),
 		MaxRequestsInFlight: maxScrapes,
 		Timeout:             readTimeout,
-	}))
+	})))
+	for i := range resources {
+		mux.Handle("GET "+Root+resources[i].name, s.guarded(resources[i].handle(c.API)))
+	}
 	// Alive: the process answers. A full or draining process is not ill.
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
 		answer(w, http.StatusOK, "ok")

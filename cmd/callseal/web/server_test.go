@@ -21,9 +21,22 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // start runs a server until the test ends.
 func start(t *testing.T, unready func() string) *Server {
 	t.Helper()
+	return startWith(t, Config{Unready: unready})
+}
+
+// startWith fills in what a configuration leaves out.
+func startWith(t *testing.T, c Config) *Server {
+	t.Helper()
 	reg := prometheus.NewRegistry()
 	reg.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "answer", Help: "To it all."}, func() float64 { return 42 }))
-	s, err := New(Config{Listen: netip.MustParseAddrPort("127.0.0.1:0"), Metrics: reg, Unready: unready, Log: slog.New(slog.DiscardHandler)})
+	c.Listen, c.Metrics, c.Log = netip.MustParseAddrPort("127.0.0.1:0"), reg, slog.New(slog.DiscardHandler)
+	if c.Unready == nil {
+		c.Unready = func() string { return "" }
+	}
+	if c.Access == nil {
+		c.Access = NewAccess("", nil)
+	}
+	s, err := New(c)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -98,7 +111,7 @@ func TestAddressInUse(t *testing.T) {
 // TestEndWithRequestUnderWay: a client that never finishes its request does
 // not keep the process.
 func TestEndWithRequestUnderWay(t *testing.T) {
-	s, err := New(Config{Listen: netip.MustParseAddrPort("127.0.0.1:0"), Metrics: prometheus.NewRegistry(), Log: slog.New(slog.DiscardHandler)})
+	s, err := New(Config{Listen: netip.MustParseAddrPort("127.0.0.1:0"), Access: NewAccess("", nil), Metrics: prometheus.NewRegistry(), Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -22,16 +22,15 @@ type trunk struct {
 	role       string // dialer or carrier
 	name       string
 	remote     netip.AddrPort
-	calls      bool     // may call callseal
-	plain      bool     // UDP and RTP, accepted
-	serverName string   // NAME.test when empty
-	more       []string // further keys: "health: {}"
+	calls      bool   // may call callseal
+	plain      bool   // UDP and RTP, accepted
+	serverName string // NAME.test when empty
 }
 
 // sbcConfig is the configuration of one callseal.
 type sbcConfig struct {
 	trunks []trunk
-	routes []string   // "dialer telco": from which role to which trunk; or in full, "{from: dialer, ...}"
+	routes []string   // "dialer telco": from which role to which trunk
 	limits string     // "session: 90s, silence: 0s"
 	phones string     // "registrar: local, users: []"
 	front  netip.Addr // where phones and dialers reach it, when that is not its own address
@@ -126,10 +125,6 @@ func (c sbcConfig) write(t *testing.T, addr, admin netip.Addr, ca *authority) st
 	}
 	fmt.Fprintf(&y, "routes:\n")
 	for _, route := range c.routes {
-		if strings.HasPrefix(route, "{") {
-			fmt.Fprintf(&y, "  - %s\n", route)
-			continue
-		}
 		from, to, _ := strings.Cut(route, " ")
 		fmt.Fprintf(&y, "  - {from: %s, to: [%s]}\n", from, to)
 	}
@@ -153,9 +148,6 @@ func (tr trunk) yaml(ca *authority) string {
 		fmt.Fprintf(&y, "    uri: \"sips:%s\"\n", tr.remote)
 		fmt.Fprintf(&y, "    media: required\n")
 		fmt.Fprintf(&y, "    tls: {ca: %q, server_name: %s}\n", ca.file, name)
-	}
-	for _, line := range tr.more {
-		fmt.Fprintf(&y, "    %s\n", line)
 	}
 	if tr.calls {
 		fmt.Fprintf(&y, "    sources: [%s/32]\n", tr.remote.Addr())

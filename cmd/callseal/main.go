@@ -13,6 +13,7 @@ import (
 type commands struct {
 	Run         runCmd         `cmd:"" help:"Take and place calls until SIGTERM."`
 	CheckConfig checkConfigCmd `cmd:"" help:"Say everything that is wrong with a configuration file."`
+	Probe       probeCmd       `cmd:"" help:"Try the way to a dialer, a carrier or any SIP server step by step; exit 1 at a fault."`
 	Demo        demoCmd        `cmd:"" help:"Show sealed calls between built-in phones and dialers."`
 	Version     versionCmd     `cmd:"" help:"Print the version."`
 	Healthcheck healthcheckCmd `cmd:"" help:"Ask a running callseal whether it is well; exit 1 if not."`

@@ -13,13 +13,7 @@ import (
 // clientConfig makes the TLS configuration for one target. Go's own check of the name is replaced by ours: it knows no SIP URIs, accepts
 // wildcards, and ignores the common name for good. unmet is called when the server asks for a client certificate and there is none.
 func clientConfig(t *Target, unmet func()) *tls.Config {
-	c := ClientTLS{}
-	if t.TLS != nil {
-		c = *t.TLS
-	}
-	if c.ServerName == "" {
-		c.ServerName = t.Host
-	}
+	c := t.clientTLS()
 	config := &tls.Config{
 		MinVersion:         max(c.MinVersion, tls.VersionTLS12),
 		InsecureSkipVerify: true, // VerifyConnection below checks chain and name
@@ -41,6 +35,18 @@ func clientConfig(t *Target, unmet func()) *tls.Config {
 	return config
 }
 
+// clientTLS is how a target is verified, its name filled in.
+func (t *Target) clientTLS() ClientTLS {
+	c := ClientTLS{}
+	if t.TLS != nil {
+		c = *t.TLS
+	}
+	if c.ServerName == "" {
+		c.ServerName = t.Host
+	}
+	return c
+}
+
 // legacySuites adds RSA key exchange to Go's suites of TLS 1.2, but neither RC4 nor 3DES.
 func legacySuites() []uint16 {
 	var ids []uint16
@@ -51,15 +57,33 @@ func legacySuites() []uint16 {
 		tls.TLS_RSA_WITH_AES_128_CBC_SHA, tls.TLS_RSA_WITH_AES_256_CBC_SHA)
 }
 
-// verify checks the chain and the name of a server's certificate.
+// verify checks the validity, the chain and the name of a server's certificate, in this order.
 func verify(chain []*x509.Certificate, c ClientTLS, now time.Time) error {
 	if len(chain) == 0 {
 		return errNoCertificate
 	}
-	leaf := chain[0]
-	if now.Before(leaf.NotBefore) {
-		return fmt.Errorf("%w: not before %s", errNotYetValid, leaf.NotBefore.UTC().Format(time.RFC3339))
+	if err := checkValidity(chain[0], now); err != nil {
+		return err
 	}
+	if err := checkChain(chain, c, now); err != nil {
+		return err
+	}
+	return checkName(chain[0], c)
+}
+
+// checkValidity compares a certificate's own dates.
+func checkValidity(leaf *x509.Certificate, now time.Time) error {
+	switch {
+	case now.Before(leaf.NotBefore):
+		return fmt.Errorf("%w: not before %s", errNotYetValid, leaf.NotBefore.UTC().Format(time.RFC3339))
+	case now.After(leaf.NotAfter):
+		return x509.CertificateInvalidError{Cert: leaf, Reason: x509.Expired, Detail: "it ended on " + leaf.NotAfter.UTC().Format(time.RFC3339)}
+	}
+	return nil
+}
+
+// checkChain checks that a CA that is trusted made the certificate, and made it for TLS servers.
+func checkChain(chain []*x509.Certificate, c ClientTLS, now time.Time) error {
 	options := x509.VerifyOptions{
 		Roots:         c.Roots,
 		Intermediates: x509.NewCertPool(),
@@ -69,9 +93,12 @@ func verify(chain []*x509.Certificate, c ClientTLS, now time.Time) error {
 	for _, cert := range chain[1:] {
 		options.Intermediates.AddCert(cert)
 	}
-	if _, err := leaf.Verify(options); err != nil {
-		return err
-	}
+	_, err := chain[0].Verify(options)
+	return err
+}
+
+// checkName compares the names in the certificate with the one that was dialled.
+func checkName(leaf *x509.Certificate, c ClientTLS) error {
 	names := identities(leaf, c.AllowCN)
 	for _, name := range names {
 		if matchName(name, c.ServerName, c.AllowWildcard) {

@@ -29,12 +29,8 @@ func (a api) Calls(ctx context.Context, p web.Page) ([]web.Call, string) {
 }
 
 func showCall(c call.Status) web.Call {
-	out := web.Call{ID: c.ID, State: c.State, CallType: c.CallType, Since: c.Since.UTC(), A: showLeg(c.A), B: showLeg(c.B), Sealed: c.A.Sealed && c.B.Sealed}
-	if !c.Answered.IsZero() {
-		at := c.Answered.UTC()
-		out.Answered = &at
-	}
-	return out
+	return web.Call{ID: c.ID, State: c.State, CallType: c.CallType, Since: c.Since.UTC(), Answered: moment(c.Answered),
+		A: showLeg(c.A), B: showLeg(c.B), Sealed: c.A.Sealed && c.B.Sealed}
 }
 
 func showLeg(l call.LegStatus) web.Leg {
@@ -60,11 +56,28 @@ func inMilliseconds(d time.Duration) float64 { return float64(d.Microseconds()) 
 // Trunks is web.API's.
 func (a api) Trunks() []web.Trunk {
 	cfg := a.house.config.Load()
+	status := map[string]trunk.Status{}
+	for _, s := range a.house.server.Trunks() {
+		status[s.Name] = s
+	}
 	var out []web.Trunk
 	for _, t := range cfg.Signaling.Table.Trunks {
-		out = append(out, showTrunk(t, cfg.Certificates))
+		shown, s := showTrunk(t, cfg.Certificates), status[t.Name()]
+		shown.Health = web.Health{Watched: s.Watched, Up: s.Up, Since: moment(s.Since), Resting: moment(s.Resting),
+			RoundTrip: inMilliseconds(s.RoundTrip), Fault: s.Fault}
+		shown.Load = web.Load{Calls: s.Calls, MostCalls: s.Limits.Calls, Waiting: s.Waiting, MostASecond: s.Limits.PerSecond}
+		out = append(out, shown)
 	}
 	return out
+}
+
+// moment is a time for the API; the zero one is null.
+func moment(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	t = t.UTC()
+	return &t
 }
 
 func showTrunk(t *trunk.Trunk, all []namedCertificate) web.Trunk {

@@ -67,7 +67,7 @@ func TestAPIShowsCalls(t *testing.T) {
 	var trunks web.Trunks
 	fetch(t, d.server.house, "trunks", &trunks)
 	if len(trunks.Trunks) != 2 || !trunks.Trunks[0].Sealed || trunks.Trunks[0].Plain != nil || trunks.Trunks[1].Sealed ||
-		trunks.Trunks[1].Plain == nil || trunks.Trunks[1].Plain.AcceptedBy != "demo" {
+		trunks.Trunks[0].Load.Calls == 0 || !trunks.Trunks[1].Health.Up || trunks.Trunks[1].Plain == nil || trunks.Trunks[1].Plain.AcceptedBy != "demo" {
 		t.Errorf("trunks %+v", trunks)
 	}
 	var bans web.Bans

@@ -77,6 +77,26 @@ type Trunk struct {
 	Sealed       bool          `json:"sealed" doc:"Neither signaling nor audio may be in the clear."`
 	Plain        *Acceptance   `json:"plain" doc:"Who accepted that something is in the clear; null where nobody did."`
 	Certificates []Certificate `json:"certificates" doc:"Those that its section names."`
+	Health       Health        `json:"health" doc:"Whether calls go to it first."`
+	Load         Load          `json:"load" doc:"The calls that it has, and its limits."`
+}
+
+// Health is how a trunk answers.
+type Health struct {
+	Watched   bool       `json:"watched" doc:"It is asked by OPTIONS."`
+	Up        bool       `json:"up" doc:"It answers; true where it is not asked."`
+	Since     *time.Time `json:"since" doc:"Of up; null: since the start."`
+	Resting   *time.Time `json:"resting_until" doc:"Until when it wants to be left alone (Retry-After); null: it does not."`
+	RoundTrip float64    `json:"round_trip_ms" doc:"Of the last OPTIONS that it answered, in milliseconds; 0: none."`
+	Fault     string     `json:"fault" doc:"Why it did not answer last; empty: it always did."`
+}
+
+// Load is what a trunk has to carry, and may.
+type Load struct {
+	Calls       int `json:"calls" doc:"Calls that it has now, in both directions."`
+	MostCalls   int `json:"most_calls" doc:"How many it may have; 0: no limit."`
+	Waiting     int `json:"waiting" doc:"Calls that wait for their turn."`
+	MostASecond int `json:"most_per_second" doc:"Calls a second that it may get; 0: no limit."`
 }
 
 // Acceptance is who accepted a plain hop.

@@ -86,6 +86,11 @@ func TestNoAllocation(t *testing.T) {
 			}
 			zero("RTP", 0, func() { a.write(packets[i]) })
 			zero("RTCP", 0, func() { writeTo(t, a.rtcp, reports[i], a.toRTCP) })
+			zero("reports of our own", runs+1, func() {
+				a.write(packets[0][:1])
+				w.report(s.state, A, time.Second)
+				w.report(s.state, B, time.Second)
+			})
 			if profile != 0 {
 				zero("replay", runs+1, func() { a.write(packets[i]) })
 				zero("replayed RTCP", runs+1, func() { writeTo(t, a.rtcp, reports[i], a.toRTCP) })

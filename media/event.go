@@ -5,12 +5,13 @@ import "time"
 // EventKind says what a session has to tell.
 type EventKind uint8
 
-// The kinds. All but the last are about time after Answered.
+// The kinds. All but the last two are about time after Answered.
 const (
 	EventFirstAudio EventKind = iota // the first RTP packet of Side's remote was delivered to the other side, After the answer
 	EventOneWay                      // none was, for oneWayAfter since the answer or the end of a hold; Cause says why
 	EventSilent                      // Side's remote sent nothing authentic for After; again only after it did
 	EventLifetime                    // a key of Side's leg has served 7/8 of its life: new keys are wanted
+	EventOutlived                    // the key of Side's remote has served longer than it may; its packets are still taken
 )
 
 // String returns a name of the kind.
@@ -24,6 +25,8 @@ func (k EventKind) String() string {
 		return "silent"
 	case EventLifetime:
 		return "lifetime"
+	case EventOutlived:
+		return "outlived"
 	}
 	return "unknown"
 }

@@ -31,6 +31,7 @@ type verdict struct {
 	out       []byte         // in the given buffer
 	target    netip.AddrPort // of the other side's remote
 	via       kind           // which of the other side's ports sends it
+	payload   int            // bytes behind the fixed header, before it was sealed; RTP only
 	recovered srtp.Recoveries
 }
 
@@ -168,6 +169,7 @@ func (f *forwarder) deliverRTP(buf []byte, n int, now time.Duration, v *verdict)
 	case !to.out.renumber(buf, f.from.source.rate, now):
 		v.drop = DropLate
 	default:
+		v.payload = n - rtpHeader
 		f.deliver(buf, n, rtp, v)
 		return
 	}

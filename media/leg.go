@@ -36,13 +36,15 @@ type leg struct {
 
 	// What follows is for other things than RTP packets.
 	far     far
+	reports reporter
 	retired []srtp.Key    // every earlier key for sending: if one returns, a new SSRC keeps its key stream from repeating
 	work    *srtp.Scratch // the worker's; nil: each key has its own
 
 	// For watch.go.
 	receiveBase  [kinds]uint64 // count.received when the key of opened[0] came into force
 	sendBase     [kinds]uint64 // count.sent when the key for sending did
-	outlivedTold [2]bool       // EventLifetime was told of the key for receiving, of the one for sending
+	agedTold     [2]bool       // EventLifetime was told of the key for receiving, of the one for sending
+	outlivedTold bool          // EventOutlived was
 }
 
 // opener is a key that the remote has encrypted with.
@@ -144,7 +146,7 @@ func (l *leg) applySend(k *srtp.Key, seal *srtp.Protect, random [32]byte) {
 	if l.remote.Send != nil {
 		l.retired = append(l.retired, *l.remote.Send)
 	}
-	l.seal, l.sendBase, l.outlivedTold[1] = seal, l.count.sent, false
+	l.seal, l.sendBase, l.agedTold[1] = seal, l.count.sent, false
 	if k == nil {
 		return
 	}
@@ -192,13 +194,14 @@ func (l *leg) countReceived(k kind, bytes int, now time.Duration) {
 	l.count.receivedBytes += uint64(bytes)
 }
 
-// countSent counts a packet that the socket took.
-func (l *leg) countSent(k kind, bytes int, now time.Duration) {
+// countSent counts a packet that the socket took. bytes are those of its UDP payload, payload those of an RTP packet that
+// sender reports count.
+func (l *leg) countSent(k kind, bytes, payload int, now time.Duration) {
 	if k == rtp {
 		if l.count.sent[rtp] == 0 {
 			l.count.firstSent = now
 		}
-		l.out.sent(bytes - rtpHeader) // for sender reports
+		l.out.sent(payload)
 		if l.out.awaited {
 			l.out.awaited, l.out.deliveredAt = false, now
 		}

@@ -39,7 +39,7 @@ func (r *rig) raw(side Side, b []byte, k kind) ([]byte, Drop) {
 	f := forwarder{from: &r.legs[side], to: &r.legs[1-side], space: make([]byte, bufSize)}
 	v := f.packet(append(make([]byte, 0, bufSize), b...), len(b), k, remoteAt(int(side), 4000+uint16(k)), r.now)
 	if v.drop == DropNone {
-		r.legs[1-side].countSent(v.kind, len(v.out), r.now)
+		r.legs[1-side].countSent(v.kind, len(v.out), v.payload, r.now)
 	}
 	return v.out, v.drop
 }

@@ -9,6 +9,7 @@ import (
 type quality struct {
 	deviation time.Duration // sum of how much the spacing of neighbours differs from that of their timestamps
 	measured  uint64        // how many neighbours were compared
+	recent    time.Duration // the same as a moving mean (RFC 3550 appendix A.8)
 	late      uint64        // packets behind a newer one
 	twice     uint64        // the newest packet again (plain sides; on sealed ones it is a replay)
 	gap       time.Duration // the longest time without a packet that should have come
@@ -33,6 +34,7 @@ func (s *source) measure(ahead uint16, ts uint32, now time.Duration) {
 	off := max(gap-spacing, spacing-gap)
 	if ticked != 0 && s.received > learning && off < time.Second {
 		s.quality.deviation += off
+		s.quality.recent += (off - s.quality.recent) / 16
 		s.quality.measured++
 	}
 	suppressed := ahead == 1 && spacing > longestFrame && off < gap/2 // silence: the timestamps show that nothing was said

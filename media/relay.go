@@ -149,7 +149,7 @@ func (r *Relay) makeWorkers() ([]*worker, error) {
 			return nil, err
 		}
 		w := newWorker(os, r.now, r.config.Log, r.ports.retire)
-		w.silence, w.grid = &r.silence, r.config.Grid
+		w.start, w.silence, w.grid = r.start, &r.silence, r.config.Grid
 		workers = append(workers, w)
 	}
 	return workers, nil

@@ -119,7 +119,10 @@ func (w *worker) send(p *packet, now time.Duration) {
 		p.drop = DropSend
 	}
 	if p.drop == DropNone {
-		to.countSent(p.kind, len(p.out), now)
+		to.countSent(p.kind, len(p.out), p.payload, now)
+		if p.kind == rtcp {
+			to.reports.cross(now)
+		}
 	} else {
 		from.count.drops[p.drop]++
 	}

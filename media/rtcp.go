@@ -68,6 +68,9 @@ func (f *forwarder) rewriteReport(packet, out []byte, info int, now time.Duratio
 		f.to.out.reported(packet[8:16], now)
 		n += senderInfo
 	}
+	if info > 0 && binary.BigEndian.Uint32(packet[4:]) == f.from.source.ssrc {
+		f.from.reports.heard(packet[8:16], now)
+	}
 	blocks := packet[rtcpHeader+info:]
 	for range packet[0] & 0x1f {
 		if f.rewriteBlock(blocks[:reportBlock], out[n:], now) {

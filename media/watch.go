@@ -68,11 +68,16 @@ func (r *Relay) watch(ctx context.Context, workers []*worker) {
 	}
 }
 
-// look tells what there is to tell of all sessions.
+// look tells what there is to tell of all sessions, and sends the reports that are due.
 func (w *worker) look() {
 	now, silence := w.clock(), w.patience()
 	for s := range w.sessions {
 		s.look(now, silence)
+		for side := range s.legs {
+			if s.legs[side].owes(now) {
+				w.report(s, Side(side), now)
+			}
+		}
 	}
 }
 
@@ -108,8 +113,11 @@ func (s *state) lookSide(side Side, now, silence time.Duration) {
 		e.Side = side
 		s.watch.notify(e)
 	}
-	if from.outlived() {
+	if from.aged() {
 		tell(Event{Kind: EventLifetime})
+	}
+	if from.outlived() {
+		tell(Event{Kind: EventOutlived})
 	}
 	if !s.watch.answered {
 		return
@@ -207,19 +215,35 @@ func unsealed(packet []byte) bool {
 	return false
 }
 
-// outlived reports, once for each key, that 7/8 of the packets that it may protect have gone.
-func (l *leg) outlived() bool {
-	received, sent := since(l.count.received, l.receiveBase), since(l.count.sent, l.sendBase)
+// used returns how many packets the keys for receiving and for sending have protected.
+func (l *leg) used() (received, sent uint64) {
+	received, sent = since(l.count.received, l.receiveBase), since(l.count.sent, l.sendBase)
 	if len(l.opened) > 0 {
 		received += l.opened[0].used
 	}
+	return received, sent
+}
+
+// aged reports, once for each key, that 7/8 of the packets that it may protect have gone.
+func (l *leg) aged() bool {
+	received, sent := l.used()
 	fresh := false
 	for i, key := range [...]struct{ used, life uint64 }{{received, l.remote.ReceiveLife}, {sent, l.remote.SendLife}} {
-		if key.life > 0 && key.used >= key.life-key.life/lifeShare && !l.outlivedTold[i] {
-			l.outlivedTold[i], fresh = true, true
+		if key.life > 0 && key.used >= key.life-key.life/lifeShare && !l.agedTold[i] {
+			l.agedTold[i], fresh = true, true
 		}
 	}
 	return fresh
+}
+
+// outlived reports once that the remote goes on with a key that has protected all the packets that it may.
+func (l *leg) outlived() bool {
+	received, _ := l.used()
+	if l.remote.ReceiveLife == 0 || received <= l.remote.ReceiveLife || l.outlivedTold {
+		return false
+	}
+	l.outlivedTold = true
+	return true
 }
 
 // since returns how many packets of the kind that has more were counted since base (RFC 4568 section 6.1: a lifetime
@@ -233,5 +257,5 @@ func (l *leg) turn() {
 	if len(l.opened) > 0 {
 		l.opened[0].used += since(l.count.received, l.receiveBase)
 	}
-	l.receiveBase, l.outlivedTold[0] = l.count.received, false
+	l.receiveBase, l.agedTold[0], l.outlivedTold = l.count.received, false, false
 }

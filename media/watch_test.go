@@ -99,7 +99,7 @@ func TestSilent(t *testing.T) {
 	w.wants(0)
 	w.wants(20 * time.Second)
 	w.a.writeRTCP(report(w.a, w.b)) // a report is a sign of life too
-	w.b.hearRTCP()
+	settled(t, w.s, A, 3)
 	w.wants(0)
 	w.wants(10*time.Second, Event{Kind: EventSilent, Side: B, After: 30 * time.Second})
 	w.wants(20*time.Second, Event{Kind: EventSilent, Side: A, After: 30 * time.Second})
@@ -203,7 +203,8 @@ func (w *watched) say(n int) {
 
 func (w *watched) taken(n uint64) { w.t.Helper(); settled(w.t, w.s, A, n) }
 
-// TestLifetime: new keys are asked for when 7/8 of the packets that a key may protect have gone, once for each key.
+// TestLifetime: new keys are asked for when 7/8 of the packets that a key may protect have gone, once for each key, and it is told of one that is
+// used beyond its life.
 func TestLifetime(t *testing.T) {
 	w := watchedCall(t, true)
 	remote := w.a.remote()
@@ -224,7 +225,11 @@ func TestLifetime(t *testing.T) {
 	w.wants(0)
 	w.both(1)
 	w.wants(0, Event{Kind: EventLifetime, Side: A})
-	w.both(33)
+	w.both(10)
+	w.wants(0)
+	w.both(1) // the remote took no new key
+	w.wants(0, Event{Kind: EventOutlived, Side: A})
+	w.both(22)
 	w.wants(0)
 	w.both(1) // 175 have gone under our own
 	w.wants(0, Event{Kind: EventLifetime, Side: A})
@@ -239,7 +244,7 @@ func TestEventNames(t *testing.T) {
 			seen[name] = true
 		}
 	}
-	for k := EventFirstAudio; k <= EventLifetime; k++ {
+	for k := EventFirstAudio; k <= EventOutlived; k++ {
 		if name := k.String(); name == "" || name == "unknown" || seen[name] {
 			t.Errorf("kind %d is called %q", k, name)
 		} else {

@@ -20,6 +20,7 @@ import (
 type worker struct {
 	// Never changed.
 	os      backend
+	start   time.Time            // of the relay, by the clock of the day
 	clock   func() time.Duration // time since the relay's start
 	silence *atomic.Int64        // the relay's
 	grid    time.Duration        // of wake-ups while packets come; 0: a wake-up for each

@@ -1,11 +1,14 @@
 package call
 
 import (
+	"context"
+	"log/slog"
 	"slices"
 	"time"
 
 	"callseal/media"
 	"callseal/signaling/header"
+	"callseal/signaling/transport"
 )
 
 // watchMedia makes the session's events events of the call.
@@ -47,6 +50,9 @@ func (c *Call) mediaEvent(e media.Event) {
 		s := sideOf(e.Side)
 		c.renew[s] = true
 		c.feed(event{kind: evOwed, side: s})
+	case media.EventOutlived:
+		c.house.Log.Warn("an SRTP key is used beyond its lifetime: a new one was offered, and the remote did not answer with one of its own",
+			"call", c.id, "leg", l.party.Name)
 	}
 }
 
@@ -63,7 +69,11 @@ func (c *Call) oneWay(l *leg, cause media.OneWay) {
 	if fault := l.party.Name + ":" + cause.String(); !slices.Contains(c.summary.oneWay, fault) { // each hold that ends may show it again
 		c.summary.oneWay = append(c.summary.oneWay, fault)
 	}
-	c.house.Log.Warn("one-way audio: nothing of "+l.party.Name+" is heard", "call", c.id, "leg", l.party.Name,
+	level := slog.LevelWarn
+	if cause == media.OneWayNothing && l.party.Role == transport.Dialer {
+		level = slog.LevelInfo // AMD, and whoever else waits for the callee to speak, sends nothing at first
+	}
+	c.house.Log.Log(context.Background(), level, "one-way audio: nothing of "+l.party.Name+" is heard", "call", c.id, "leg", l.party.Name,
 		"cause", cause.String(), "advice", oneWayAdvice(l.party.Name, cause))
 }
 

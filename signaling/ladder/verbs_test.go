@@ -162,7 +162,7 @@ func (p *player) checkMedia(s *step) error {
 	return nil
 }
 
-var eventKinds = []media.EventKind{media.EventFirstAudio, media.EventOneWay, media.EventSilent, media.EventLifetime}
+var eventKinds = []media.EventKind{media.EventFirstAudio, media.EventOneWay, media.EventSilent, media.EventLifetime, media.EventOutlived}
 
 func (p *player) tellEvent(s *step) error {
 	e := media.Event{Side: media.A}

@@ -22,15 +22,16 @@ type trunk struct {
 	role       string // dialer or carrier
 	name       string
 	remote     netip.AddrPort
-	calls      bool   // may call callseal
-	plain      bool   // UDP and RTP, accepted
-	serverName string // NAME.test when empty
+	calls      bool     // may call callseal
+	plain      bool     // UDP and RTP, accepted
+	serverName string   // NAME.test when empty
+	more       []string // further keys: "health: {}"
 }
 
 // sbcConfig is the configuration of one callseal.
 type sbcConfig struct {
 	trunks []trunk
-	routes []string   // "dialer telco": from which role to which trunk
+	routes []string   // "dialer telco": from which role to which trunk; or in full, "{from: dialer, ...}"
 	ports  string     // of media; "20000-20199" when empty
 	limits string     // "session: 90s, silence: 0s"
 	phones string     // "registrar: local, users: []"
@@ -130,6 +131,10 @@ func (c sbcConfig) write(t *testing.T, addr, admin netip.Addr, ca *authority) st
 	}
 	fmt.Fprintf(&y, "routes:\n")
 	for _, route := range c.routes {
+		if strings.HasPrefix(route, "{") {
+			fmt.Fprintf(&y, "  - %s\n", route)
+			continue
+		}
 		from, to, _ := strings.Cut(route, " ")
 		fmt.Fprintf(&y, "  - {from: %s, to: [%s]}\n", from, to)
 	}
@@ -153,6 +158,9 @@ func (tr trunk) yaml(ca *authority) string {
 		fmt.Fprintf(&y, "    uri: \"sips:%s\"\n", tr.remote)
 		fmt.Fprintf(&y, "    media: required\n")
 		fmt.Fprintf(&y, "    tls: {ca: %q, server_name: %s}\n", ca.file, name)
+	}
+	for _, line := range tr.more {
+		fmt.Fprintf(&y, "    %s\n", line)
 	}
 	if tr.calls {
 		fmt.Fprintf(&y, "    sources: [%s/32]\n", tr.remote.Addr())

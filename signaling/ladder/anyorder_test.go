@@ -25,7 +25,7 @@ var (
 	answering = []string{
 		"100", "180", "183 sdp", "183 sdp rseq:1 can:update", "180 rseq:1", "183 rseq:2 sdp:pcma", "200", "200", "200", "200 nosdp", "200 sdp:pcma,recvonly", "200 sdp:noaudio",
 		"200 can:timer,update sdp\n\tSession-Expires: 90;refresher=uac", "200 can:timer sdp\n\tSession-Expires: 90;refresher=uas", "302\n\tContact: <sip:1@{B2}>", "302\n\tContact: <sip:2@{B}>", "408", "422\n\tMin-SE: 600",
-		"481", "486", "487", "488", "491", "500", "503",
+		"481", "486", "487", "488", "491", "500", "503", "404", "480", "603",
 	}
 	pauses = []string{"0s", "0s", "0s", "0s", "10ms", "600ms", "3s", "20s", "40s", "70s"}
 )
@@ -161,5 +161,22 @@ func (p *player) nothingLeft() error {
 	for _, name := range p.names() {
 		faults = append(faults, p.agents[name].settled())
 	}
-	return errors.Join(faults...)
+	return errors.Join(append(faults, p.marked())...)
+}
+
+// marked finds a code at A that would mark a lead at VICIdial, and that B never said.
+func (p *player) marked() error {
+	said := map[int]bool{}
+	for _, m := range p.agents["B"].sent {
+		said[m.code()] = true
+	}
+	for _, r := range p.agents["A"].got {
+		switch r.code() {
+		case 404, 480, 484, 485, 486, 600, 603, 604:
+			if !said[r.code()] {
+				return fmt.Errorf("A was told %d, which B never said", r.code())
+			}
+		}
+	}
+	return nil
 }

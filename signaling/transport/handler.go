@@ -8,7 +8,7 @@ import (
 
 // Handler receives what remotes send. For one Call-ID its methods are called one after another in the order of arrival, from that Call-ID's
 // lane; for different Call-IDs they run at once. They must not block: a blocked one holds up a share of all calls. A panic in a method is
-// recovered, counted and answered 500.
+// recovered, counted and answered 503.
 type Handler interface {
 	// Request is a new request: never an ACK, never a repetition, and a CANCEL only in the sense of Cancel. A To tag of our own, if any, is put
 	// into tx.Request().To() before Request returns, so that the answer to a CANCEL can carry it.

@@ -10,6 +10,7 @@ import (
 
 	"callseal/signaling/call"
 	"callseal/signaling/transport"
+	"callseal/signaling/trunk"
 )
 
 // Server is the transport's handler. These methods run on its lanes: they
@@ -47,7 +48,7 @@ func (s *Server) invite(tx *transport.ServerTx) {
 		s.refuse(tx, refusal{482, "Loop Detected", "merged", nil}) // RFC 3261 section 8.2.2.2
 		return
 	}
-	from, ok := s.identify(tx.Flow())
+	from, ok := s.identify(tx.Flow(), tx.Request().Recipient.User)
 	if !ok {
 		s.stranger(tx)
 		return
@@ -116,9 +117,10 @@ func retryAfter() []sip.Header {
 	return []sip.Header{sip.NewHeader("Retry-After", "10")}
 }
 
-// identify tells who a flow belongs to: a trunk by its source address, or a
-// phone that may call.
-func (s *Server) identify(f *transport.Flow) (call.Party, bool) {
+// identify tells who a flow belongs to: a trunk by its source address, by our
+// registration at it, or a phone that may call. user is that of the request-URI,
+// or "".
+func (s *Server) identify(f *transport.Flow, user string) (call.Party, bool) {
 	st := s.state()
 	if st.listeners[f.Listener()] == nil && f.Listener() != "" {
 		return call.Party{}, false // it is gone since
@@ -129,17 +131,32 @@ func (s *Server) identify(f *transport.Flow) (call.Party, bool) {
 		return call.TrunkParty(t), true
 	}
 	if f.Role() != transport.Phone {
-		t := st.cfg.Table.Identify(f.Role(), f.Remote().Addr())
-		if t == nil {
-			return call.Party{}, false
+		if t := s.trunkAt(st, f, user); t != nil {
+			return call.TrunkParty(t), true
 		}
-		return call.TrunkParty(t), true
+		return call.Party{}, false
 	}
 	l, ok := st.listeners[f.Listener()]
 	if !ok || !l.mayCall(f.Remote().Addr()) {
 		return call.Party{}, false
 	}
 	return call.Party{Role: transport.Phone, Name: l.Name, Mode: l.Media, Suites: l.Suites, Audio: l.Audio, Transfer: l.Transfer}, true
+}
+
+// trunkAt finds the trunk that a request of an address comes from. Of a trunk that
+// we are registered with calls come to our contact, and from the registrar.
+func (s *Server) trunkAt(st *state, f *transport.Flow, user string) *trunk.Trunk {
+	var exact, some *trunk.Trunk
+	if f.Proto() == transport.UDP {
+		exact, some = s.registrations.from(f.Role(), f.Remote().Addr(), user)
+	}
+	if exact != nil {
+		return exact
+	}
+	if t := st.cfg.Table.Identify(f.Role(), f.Remote().Addr()); t != nil {
+		return t
+	}
+	return some
 }
 
 // came writes the number called as its trunk means it, before anything looks at
@@ -164,9 +181,10 @@ func (s *Server) Cancel(tx *transport.ServerTx, cancel *sip.Request) {
 	}
 }
 
-// Closed tells the calls that are being set up that a connection died.
+// Closed tells the calls, and our registrations, that a connection died.
 func (s *Server) Closed(f *transport.Flow, _ error) {
 	s.each(func(c *call.Call) { c.Closed(f) })
+	s.registrationsLost(f)
 }
 
 // refusal is an answer that ends a request here.

@@ -135,7 +135,7 @@ func (s *Server) endSubscriptions() {
 // wayOn says where a request outside of calls goes to, and who sends it. Where it
 // may not go on it is refused; else it is in relaying.
 func (s *Server) wayOn(tx *transport.ServerTx) (from call.Party, to call.Onward, ok bool) {
-	from, ok = s.identify(tx.Flow())
+	from, ok = s.identify(tx.Flow(), tx.Request().Recipient.User)
 	if !ok {
 		s.stranger(tx)
 		return from, to, false

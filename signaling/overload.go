@@ -19,7 +19,7 @@ const busyFor = 10 * time.Second
 // Screen tells whether there is room for one more call.
 func (s *Server) Screen(f *transport.Flow) *transport.Busy {
 	now := time.Now()
-	if _, known := s.identify(f); !known {
+	if _, known := s.identify(f, ""); !known {
 		if s.strangers.take(now) {
 			return nil // to be told what is wrong with its message first, like everybody
 		}

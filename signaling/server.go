@@ -42,6 +42,8 @@ type Server struct {
 	memory    meter          // what they took
 	running   sync.WaitGroup // the goroutines of the calls; Run waits for them
 
+	registrations registrations
+
 	mu    sync.Mutex // guards what follows
 	calls map[call.Key]*call.Call
 	// invites finds an INVITE that came twice, by different ways (RFC 3261
@@ -99,6 +101,8 @@ func (s *Server) Run(ctx context.Context) error {
 	failed := make(chan error, 1)
 	go func() { failed <- s.endpoint.Run(serving) }() // waited for below
 	s.running.Go(func() { s.watch(serving) })
+	s.running.Go(func() { s.beginRegistrations(serving) })
+	defer s.killRegistrations()
 	select {
 	case err := <-failed:
 		stop()
@@ -112,6 +116,7 @@ func (s *Server) Run(ctx context.Context) error {
 	gone, cancel := context.WithTimeout(context.WithoutCancel(ctx), hangUpTime)
 	defer cancel()
 	_ = s.waitIdle(gone)
+	s.awaitRegistrations(gone)
 	stop()
 	err := <-failed
 	s.each((*call.Call).Kill)
@@ -202,8 +207,9 @@ func (s *Server) start(c *call.Call) {
 // drain makes admit refuse every call from now on.
 func (s *Server) drain() {
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	s.draining.Store(true)
+	s.mu.Unlock()
+	s.endRegistrations()
 }
 
 func (s *Server) forget(c *call.Call, st *state) {

@@ -77,6 +77,7 @@ func (s *Server) Reload(cfg Config) error {
 	s.open(cfg.Accounts, s.book.Load().directory, s.book.Load().complete)
 	s.endpoint.SetTrust(cfg.Trust)
 	s.endpoint.SetLimits(cfg.Transport)
+	s.keepRegistrations(&st.cfg.Table)
 	s.retire(was)
 	s.desk.Watch(st.cfg.Table.Trunks)
 	select {

@@ -13,7 +13,7 @@ var _ transport.Gatekeeper = (*Server)(nil)
 
 // Known tells whether requests are expected from a flow.
 func (s *Server) Known(f *transport.Flow) bool {
-	_, ok := s.identify(f)
+	_, ok := s.identify(f, "")
 	return ok
 }
 
@@ -22,7 +22,7 @@ func (s *Server) InDialog(callID, tag string) bool {
 	return s.find(callID, tag) != nil || s.subscription(callID, tag) != nil
 }
 
-// Exempt tells whether an address is never banned: one in the sources of a trunk, and a loopback one in those of phones. A prefix that holds
+// Exempt tells whether an address is never banned: one in the sources of a trunk, a registrar of ours, and a loopback one in those of phones. A prefix that holds
 // every address names nobody.
 func (s *Server) Exempt(a netip.Addr) bool {
 	st := s.state()
@@ -30,6 +30,9 @@ func (s *Server) Exempt(a netip.Addr) bool {
 		if named(t.Sources, a) {
 			return true
 		}
+	}
+	if s.registrations.at(a) {
+		return true
 	}
 	if !a.IsLoopback() {
 		return false

@@ -109,9 +109,15 @@ func (d *decoder) mapping(node ast.Node, place string, into reflect.Value) {
 		return
 	}
 	seen := map[string]bool{}
+	_, hides := into.Addr().Interface().(interface{ hidesKeys() })
 	for it := m.MapRange(); it.Next(); {
 		token := it.Key().GetToken()
 		key, at := token.Value, join(place, token.Value)
+		field, ok := fieldOf(into, key)
+		if !ok && hides {
+			d.fail(place, fault{"has a key that is not known here", "known are " + strings.Join(keysOf(into.Type()), ", ") + `; write a string that has a colon in quotes: "..."`})
+			continue
+		}
 		if seen[key] {
 			p := problem{fault{"is there twice", "keep one of them"}, token.Position.Line, at}
 			d.report.errors = append(d.report.errors, p)
@@ -119,7 +125,6 @@ func (d *decoder) mapping(node ast.Node, place string, into reflect.Value) {
 		}
 		seen[key] = true
 		d.lines[at] = token.Position.Line
-		field, ok := fieldOf(into, key)
 		if !ok {
 			d.fail(at, fault{"unknown key", "known here: " + strings.Join(keysOf(into.Type()), ", ")})
 			continue

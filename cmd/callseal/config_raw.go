@@ -101,7 +101,25 @@ type rawTrunk struct {
 	Redirect       string         `yaml:"redirect"`
 	Numbers        rawNumbers     `yaml:"numbers"`
 	CallerID       rawCallerID    `yaml:"caller_id"`
+	Register       *rawRegister   `yaml:"register"`
+	Auth           *rawAuth       `yaml:"auth"`
 	Plaintext      *rawPlaintext  `yaml:"plaintext"`
+}
+
+// rawRegister may be a registration string alone.
+type rawRegister struct {
+	Line      string        `yaml:"line"`
+	User      string        `yaml:"user"`
+	Domain    string        `yaml:"domain"`
+	Extension string        `yaml:"extension"`
+	Expires   time.Duration `yaml:"expires"`
+	On403     string        `yaml:"on_403"`
+}
+
+type rawAuth struct {
+	User         string `yaml:"user"`
+	Password     string `yaml:"password"`
+	PasswordFile string `yaml:"password_file"`
 }
 
 type rawHeaders struct {

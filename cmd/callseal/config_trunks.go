@@ -64,22 +64,18 @@ func (l *loader) trunk(place string, role transport.Role, raw rawTrunk) *trunk.T
 	default:
 		l.fail(place+".redirect", fault{quote(raw.Redirect) + " is no policy", "write follow or refuse"})
 	}
-	hop, f := parseURI(raw.URI)
-	if raw.URI == "" {
-		f = &fault{"is missing", `write where calls to it go, like "sips:HOST:5061"`}
-	}
-	if f != nil {
-		l.fail(place+".uri", *f)
-	}
+	a := l.account(place, raw)
+	t.Credentials, t.Register = a.credentials, a.register
+	hop, ok := l.nextHop(place, raw, a.line)
 	t.Target.Proto, t.Target.Host, t.Target.Port = hop.proto, hop.host, hop.port
 	switch {
-	case f != nil:
+	case !ok:
 	case hop.proto == transport.TLS:
 		t.Target.TLS = l.clientTLS(place, hop.host, raw.TLS)
 	case raw.TLS != nil:
 		l.fail(place+".tls", fault{"has no effect: the uri is " + hop.proto.String(), `write the uri as "sips:..." or remove tls`})
 	}
-	if f != nil {
+	if !ok {
 		return t // cannot tell whether it is in the clear
 	}
 	if p := l.plaintext(place, raw.Plaintext, hop.proto, t.Media); p != nil {

@@ -95,5 +95,6 @@ func goodFiles(t testing.TB) memFiles {
 	m.put("short.token", 0o644, []byte("PRIVATE\n"))
 	m.put("two.token", 0o600, []byte("PRIVATE0123456789abcdef PRIVATE\n"))
 	m.put("text.pem", 0o600, []byte("hello\n"))
+	m.put("text.txt", 0o644, []byte("hunter2\n"))
 	return m
 }

@@ -77,9 +77,7 @@ func (c *Call) actTransfer(a action) {
 	case opDrop:
 		c.drop(a.ref)
 	case opForsake:
-		if p := c.placement(a.ref); p.cancel != nil {
-			p.cancel()
-		}
+		c.placement(a.ref).cancel()
 	case opTakeOver:
 		c.takeOver(a.side, a.ref, a.tag)
 	case opByePast:

@@ -254,9 +254,7 @@ func (c *Call) abort() {
 		c.outB.Cancel() // does nothing to an INVITE that has its answer
 	}
 	for _, p := range c.placed {
-		if p.tx != nil {
-			p.tx.Cancel()
-		}
+		p.tx.Cancel()
 	}
 	for _, l := range []*leg{&c.a, &c.b} {
 		for _, d := range l.dialogs {

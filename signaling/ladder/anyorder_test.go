@@ -33,7 +33,7 @@ var (
 // TestAnyOrder: whatever two remotes say in whatever order, nothing panics, each of their requests gets one final answer, each 2xx of theirs its
 // ACK, each dialog its end, and nothing is left of the call.
 func TestAnyOrder(t *testing.T) {
-	for seed := range uint64(250) {
+	for seed := range uint64(150) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) { anyOrder(t, rand.New(rand.NewPCG(seed, 13))) }) //nolint:gosec // to be repeated, not secret
@@ -43,8 +43,7 @@ func TestAnyOrder(t *testing.T) {
 
 func anyOrder(t *testing.T, luck *rand.Rand) {
 	one := func(of []string) string { return of[luck.IntN(len(of))] }
-	settings, err := readScript("set length=5m ring=1m b.redirect=" + one([]string{"none", "follow"}) + " session=" + one([]string{"0s", "3m"}) + " proto=" + one([]string{"udp", "udp", "tcp"}) + "\nset a.media=" + one([]string{"off", "required"}) + "\nset b.media=" + one([]string{"off", "preferred", "required"}) + "\nset " + one([]string{"length=5m", "length=5m", "carriers=2", "carriers=3", "carriers=3 b2.media=required", "carriers=2 b2.audio=192.0.2.9",
-		"b.cps=1", "carriers=2 b.calls=1 b2.cps=1"}))
+	settings, err := readScript("set length=5m ring=1m b.redirect=" + one([]string{"none", "follow"}) + " session=" + one([]string{"0s", "3m"}) + " proto=" + one([]string{"udp", "udp", "tcp"}) + "\nset a.media=" + one([]string{"off", "required"}) + "\nset b.media=" + one([]string{"off", "preferred", "required"}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -72,15 +71,8 @@ func anyOrder(t *testing.T, luck *rand.Rand) {
 			time.Sleep(d)
 			p.hear()
 		}
-		names := []string{"A", "B", "B"}
-		if p.agents["B2"] != nil {
-			names = append(names, "B2", "B2")
-		}
-		if p.agents["B3"] != nil {
-			names = append(names, "B3")
-		}
-		name := one(names)
-		a, another := p.agents[name], "{"+name[:1]+"2}"
+		name := one([]string{"A", "B", "B"})
+		a := p.agents[name]
 		if a.stream && luck.IntN(12) == 0 {
 			said = append(said, "cut "+name)
 			_ = verbs["cut"](p, &step{args: []string{name}}) // there is an agent of the name
@@ -91,12 +83,12 @@ func anyOrder(t *testing.T, luck *rand.Rand) {
 			_ = verbs["event"](p, &step{args: []string{"lifetime", name}}) // nobody listens after the end
 		}
 		tag := ""
-		if name != "A" {
+		if name == "B" {
 			tag = one([]string{"", "", "", " tag:y"})
 		}
 		if a.pending() && luck.IntN(4) > 0 {
 			line, headers, _ := strings.Cut(one(answering), "\n")
-			say(name + " -> " + line + tag + "\n" + strings.ReplaceAll(headers, "{B2}", another))
+			say(name + " -> " + line + tag + "\n" + strings.ReplaceAll(headers, "{B2}", "{"+name+"2}"))
 			continue
 		}
 		if a.calls[1] != nil && a.calls[1].last != nil {
@@ -104,7 +96,7 @@ func anyOrder(t *testing.T, luck *rand.Rand) {
 			if line == "CANCEL" && a.cancelled(a.calls[1]) {
 				continue // its answers could not be told apart
 			}
-			say(name + " -> " + line + tag + "\n" + strings.ReplaceAll(headers, "{B2}", another))
+			say(name + " -> " + line + tag + "\n" + strings.ReplaceAll(headers, "{B2}", "{"+name+"2}"))
 		}
 	}
 	for range 100 { // longer than a call may be, and than every clock after it
@@ -119,7 +111,7 @@ func anyOrder(t *testing.T, luck *rand.Rand) {
 // hear takes note of all that came.
 func (p *player) hear() {
 	synctest.Wait()
-	for _, name := range p.names() {
+	for _, name := range []string{"A", "B"} {
 		a := p.agents[name]
 		for r := a.next(); r != nil; r = a.next() {
 			p.report.see(r.at, show(name, "<-", r.message))
@@ -158,7 +150,7 @@ func (p *player) nothingLeft() error {
 			faults = append(faults, fmt.Errorf("%v %s", n, metric))
 		}
 	}
-	for _, name := range p.names() {
+	for _, name := range []string{"A", "B"} {
 		faults = append(faults, p.agents[name].settled())
 	}
 	return errors.Join(append(faults, p.marked())...)

@@ -12,6 +12,8 @@ import (
 
 	"callseal/media"
 	"callseal/sdp"
+	"callseal/signaling/auth"
+	"callseal/signaling/register"
 	"callseal/signaling/transport"
 	"callseal/signaling/trunk"
 )
@@ -97,6 +99,17 @@ func init() {
 	// logged words: the server's log has them. unlogged: it has not.
 	verbs["logged"] = func(p *player, s *step) error { return p.logged(strings.Join(s.args, " "), true) }
 	verbs["unlogged"] = func(p *player, s *step) error { return p.logged(strings.Join(s.args, " "), false) }
+	// registered waiting overloaded 503: state and last outcome of the registration, and what is wrong.
+	verbs["registered"] = func(p *player, s *step) error {
+		for _, r := range p.server.Registrations() {
+			got := fmt.Sprintf("%s %s %s", r.State, r.Outcome, r.Phrase)
+			if want := strings.Join(s.args, " "); !strings.HasPrefix(got+" ", want+" ") {
+				return fmt.Errorf("%s, not %s", got, want)
+			}
+			return nil
+		}
+		return errors.New("there is no registration")
+	}
 	// count 1 callseal_byes_unanswered_total role=carrier: a counter's sum.
 	verbs["count"] = (*player).checkCount
 }
@@ -352,6 +365,15 @@ func (set *setting) ofAgent(agent, field, value string) error {
 		t.Follow = value == "follow"
 	case "host":
 		t.Target.Host = value
+	case "auth": // b.auth=user:password
+		user, password, _ := strings.Cut(value, ":")
+		t.Credentials = auth.Credentials{User: user, Password: auth.NewSecret(password)}
+	case "register": // b.register=number, which is also the user of the account
+		t.Register = &trunk.Registration{User: value, Extension: value, Expires: time.Hour}
+	case "on_403":
+		var err error
+		t.Register.On403, err = register.ParsePolicy(value)
+		return err
 	default:
 		return errUsage
 	}

@@ -25,7 +25,7 @@ type Account struct {
 	AOR       sip.Uri // who is registered: To and From
 	// Contact is where calls shall come in, on the flow that a REGISTER takes.
 	Contact     func(*transport.Flow) sip.Uri
-	Hop         transport.Hop
+	Hop         func() transport.Hop // the way to the registrar, of the moment
 	Credentials auth.Credentials
 	Expires     time.Duration
 	On403       Policy
@@ -258,7 +258,7 @@ func (r *Registration) request(expires time.Duration, x *auth.Exchange) transpor
 	x.Sign(req)
 	return transport.Outgoing{
 		Request: req,
-		Hop:     a.Hop,
+		Hop:     a.Hop(),
 		Prepare: func(req *sip.Request, f *transport.Flow) {
 			contact := a.Contact(f)
 			req.AppendHeader(&sip.ContactHeader{Address: contact})

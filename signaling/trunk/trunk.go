@@ -9,6 +9,7 @@ import (
 	"github.com/emiago/sipgo/sip"
 
 	"callseal/sdp"
+	"callseal/signaling/auth"
 	"callseal/signaling/header"
 	"callseal/signaling/transport"
 )
@@ -36,6 +37,11 @@ type Trunk struct {
 	// Limits bound its calls, Health is how it is watched.
 	Limits Limits
 	Health Health
+	// Credentials are what it knows us by, when it asks for a password; zero:
+	// none.
+	Credentials auth.Credentials
+	// Register is our account there, which is kept registered; nil: none.
+	Register *Registration
 	// Plaintext is why a plain hop to this trunk is accepted; nil when the
 	// trunk is sealed.
 	Plaintext *Plaintext

@@ -214,11 +214,6 @@ func (s *Server) drain() {
 
 func (s *Server) forget(c *call.Call, st *state) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	if st.calls--; st.retired {
-		s.past--
-		s.clear()
-	}
 	for _, key := range c.Keys() {
 		delete(s.calls, key)
 	}
@@ -226,6 +221,16 @@ func (s *Server) forget(c *call.Call, st *state) {
 	if len(s.calls) == 0 {
 		close(s.idle)
 		s.idle = make(chan struct{})
+	}
+	st.calls--
+	retired := st.retired
+	if retired {
+		s.past--
+	}
+	left := s.past
+	s.mu.Unlock()
+	if retired {
+		s.clear(left)
 	}
 }
 

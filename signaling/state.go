@@ -98,21 +98,24 @@ func transportListeners(list []Listener) []transport.Listener {
 // retire notes that no call begins under a state any more.
 func (s *Server) retire(st *state) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	st.retired = true
 	s.past += st.calls
-	s.clear()
+	left := s.past
+	s.mu.Unlock()
+	s.clear(left)
 }
 
-// clear closes what the configuration of now does not name, when no call is
-// left that began under another. mu is held, so that none begins meanwhile.
-func (s *Server) clear() {
-	if s.past > 0 {
-		return
-	}
+// clear closes what the configuration of now does not name and no call uses.
+// While calls are left that began under another, that is connections to trunks
+// without calls. mu is not held: the endpoint has locks of its own.
+func (s *Server) clear(left int) {
 	var targets []transport.Target
 	for _, t := range s.state().cfg.Table.Trunks {
 		targets = append(targets, t.Target)
 	}
-	s.endpoint.Retain(targets)
+	var busy func(string) bool
+	if left > 0 {
+		busy = s.desk.Busy
+	}
+	s.endpoint.Retain(targets, busy)
 }

@@ -443,3 +443,32 @@ func TestChanges(t *testing.T) {
 		t.Errorf("%q, want %q", got, want)
 	}
 }
+
+// The same file read twice has the same trunks, whatever stands in it: what is
+// kept for them outlives a reload.
+func TestUnchangedTrunksStay(t *testing.T) {
+	files := goodFiles(t)
+	for _, name := range []string{"reference.yml", "testdata/minimal.yml", "../../deploy/callseal.example.yml"} {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		read := func() *Config {
+			cfg, _, err := parseConfig(bytes.NewReader(text), files, now)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return cfg
+		}
+		was, is := read(), read()
+		kept := is.Signaling.Table.Adopt(&was.Signaling.Table)
+		for i, tr := range kept.Trunks {
+			if tr != was.Signaling.Table.Trunks[i] {
+				t.Errorf("%s: %s is taken for another", name, tr.Name())
+			}
+		}
+		if got := changes(&was.raw, &is.raw); len(got) > 0 {
+			t.Errorf("%s: %q is taken for a change", name, got)
+		}
+	}
+}

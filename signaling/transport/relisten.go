@@ -114,41 +114,48 @@ func (e *Endpoint) SetLimits(l Limits) {
 	e.guard.perAddress, e.guard.total = l.PerAddress, l.Total
 }
 
-// Retain closes what nothing of the configuration leads to any more: connections that came in by a listener that is gone, its UDP socket, and
-// connections to none of the targets. A target's Pool and Source do not matter. Who calls it knows of no call that uses them.
-func (e *Endpoint) Retain(targets []Target) {
+// Retain closes what nothing of the configuration leads to any more: connections to none of the targets, those that came in by a listener that
+// is gone, and its UDP socket. A target's Pool and Source do not matter. Where busy is given there are calls that may use any of it: then only
+// connections to trunks go that are not busy.
+func (e *Endpoint) Retain(targets []Target, busy func(trunk string) bool) {
 	names := map[string]bool{}
 	for _, l := range e.listening() {
 		names[l.Name] = true
 	}
 	e.mu.Lock()
-	for _, b := range e.retired {
-		b.close()
-	}
-	e.retired = nil
 	var last []*conn
 	for c := range e.conns {
-		if c.to == nil && !names[c.flow.listener] || c.to != nil && !leads(c.to, targets) {
+		switch {
+		case c.to == nil && names[c.flow.listener], c.to != nil && leads(c.to, targets):
+		case busy == nil, c.to != nil && !busy(c.to.Trunk):
 			last = append(last, c)
 		}
 	}
+	if busy == nil {
+		for _, b := range e.retired {
+			b.close()
+		}
+		e.retired = nil
+	}
 	e.mu.Unlock()
-	e.pool.retain(targets)
+	e.pool.retain(targets, busy)
 	for _, c := range last {
 		c.finish(closedByUs, ErrClosed)
 	}
 }
 
 // retain forgets the lines that lead to none of the targets.
-func (p *pool) retain(targets []Target) {
+func (p *pool) retain(targets []Target, busy func(string) bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for _, s := range p.retired {
-		s.close()
+	if busy == nil {
+		for _, s := range p.retired {
+			s.close()
+		}
+		p.retired = nil
 	}
-	p.retired = nil
 	for key, l := range p.lines {
-		if l.dialing || leads(&l.target, targets) {
+		if l.dialing || leads(&l.target, targets) || busy != nil && busy(l.target.Trunk) {
 			continue
 		}
 		for _, s := range l.own {

@@ -78,7 +78,7 @@ func TestRelistenAddAndRemove(t *testing.T) {
 		_ = c.Close()
 		t.Error("the old listener still accepts")
 	}
-	b.Retain(nil)
+	b.Retain(nil, nil)
 	up.closedWithin(t, patience)
 	say(fresh, "d")
 }
@@ -137,7 +137,7 @@ func TestRelistenUDPComesBack(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	b.Retain(nil)
+	b.Retain(nil, nil)
 	c, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(udp.Address))
 	if err != nil {
 		t.Fatalf("the socket was not closed: %v", err)
@@ -185,8 +185,14 @@ func TestRetain(t *testing.T) {
 	moved := target("moved")
 	was := exchange(t, b, moved, "d", nil)
 	moved.Host = "localhost"
-	b.Retain([]Target{*target("kept"), *moved})
-	eventually(t, "the connections are closed", func() bool { return !gone.Alive() && !was.Alive() })
+	targets := []Target{*target("kept"), *moved}
+	b.Retain(targets, func(trunk string) bool { return trunk == "gone" })
+	eventually(t, "that of no call is closed", func() bool { return !was.Alive() })
+	if !gone.Alive() {
+		t.Error("a connection that calls use was closed")
+	}
+	b.Retain(targets, nil)
+	eventually(t, "the other one too", func() bool { return !gone.Alive() })
 	if !kept.Alive() || !pooled.Alive() {
 		t.Error("a connection in use was closed")
 	}

@@ -255,6 +255,14 @@ func (d *Desk) Watch(trunks []*Trunk) {
 	}
 }
 
+// Busy tells whether a trunk has calls, one that is configured no more too.
+func (d *Desk) Busy(name string) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	p := d.posts[name]
+	return p != nil && p.calls > 0
+}
+
 // Status is what is known of a trunk now.
 type Status struct {
 	Name    string

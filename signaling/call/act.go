@@ -77,7 +77,9 @@ func (c *Call) actTransfer(a action) {
 	case opDrop:
 		c.drop(a.ref)
 	case opForsake:
-		c.placement(a.ref).cancel()
+		if p := c.placement(a.ref); p.cancel != nil {
+			p.cancel()
+		}
 	case opTakeOver:
 		c.takeOver(a.side, a.ref, a.tag)
 	case opByePast:

@@ -71,12 +71,17 @@ func (c *Call) notSetOut(err error) {
 
 // full refuses a call that a trunk's limits keep out.
 func (c *Call) full(err error) {
-	phrase := "SBC limit"
-	if limited := (*trunk.Limited)(nil); errors.As(err, &limited) {
-		phrase = header.Phrase(limited.Phrase())
-	}
+	phrase := limitPhrase(err)
 	c.house.Log.Warn("call refused: "+phrase, "call", c.id, "leg", c.a.party.Name, "tried", strings.Join(c.attempts.tried, " "))
 	c.fail(503, phrase)
+}
+
+// limitPhrase says in a status line's words which limit keeps a call out.
+func limitPhrase(err error) string {
+	if limited := (*trunk.Limited)(nil); errors.As(err, &limited) {
+		return header.Phrase(limited.Phrase())
+	}
+	return "SBC limit"
 }
 
 // readOffer takes A's offer, or makes one for B where A leaves that to us.

@@ -254,7 +254,9 @@ func (c *Call) abort() {
 		c.outB.Cancel() // does nothing to an INVITE that has its answer
 	}
 	for _, p := range c.placed {
-		p.tx.Cancel()
+		if p.tx != nil {
+			p.tx.Cancel()
+		}
 	}
 	for _, l := range []*leg{&c.a, &c.b} {
 		for _, d := range l.dialogs {

@@ -17,14 +17,16 @@ import (
 
 // placement is C, the leg that a transfer sets up: by what transfer.go says.
 type placement struct {
-	number int
-	side   side // of X, whose place it is to take
-	leg    *leg
-	invite *sip.Request
-	theirs *sip.Request // whose headers cross in it: those of the call
-	tx     *transport.ClientTx
-	cancel context.CancelFunc
-	least  bool // it wanted a longer session, and was asked again
+	number  int
+	side    side // of X, whose place it is to take
+	leg     *leg
+	invite  *sip.Request
+	theirs  *sip.Request        // whose headers cross in it: those of the call
+	waits   bool                // for its turn at its trunk
+	tx      *transport.ClientTx // nil before it is asked
+	cancel  context.CancelFunc  // likewise
+	dropped bool                // it is not wanted any more
+	least   bool                // it wanted a longer session, and was asked again
 
 	negotiation *negotiation // of C and Y
 	offer       *offering
@@ -55,24 +57,27 @@ func (c *Call) execute(s side, tx *transport.ServerTx, to header.ReferTo) *refus
 		return &refused{481, "Call/Transaction Does Not Exist", "no_dialog"}
 	}
 	to.Number = party.Rules().Came(to.Number)
-	var target Party
+	var targets []Party
 	var r replacement
 	if to.Replaces != nil {
 		far, at, no := c.replaced(*to.Replaces, party)
 		if no != nil {
 			return no
 		}
-		target, r = at, replacement{far, at}
+		targets, r = []Party{at}, replacement{far, at}
 	}
-	if !target.Reachable() {
+	if targets == nil {
 		onward, err := c.house.Next(party, Wanted(party, tx.Flow(), tx.Request(), to.Number))
 		if err != nil {
 			return &refused{503, Unrouted(party, err), "route"}
 		}
-		target, to.Number = onward.Parties[0], onward.Number
+		targets, to.Number = onward.Parties, onward.Number
 	}
 	p := &placement{side: s, forks: make(map[string]agreed), answers: make(map[string]dialog.Timer)}
-	p.leg = &leg{party: target, callID: token(16), tag: token(16), dialogs: make(map[string]*dialog.Dialog)}
+	p.leg = &leg{callID: token(16), tag: token(16), dialogs: make(map[string]*dialog.Dialog)}
+	if err := c.makeRoom(p, targets, to.Number); err != nil {
+		return &refused{503, limitPhrase(err), "limit"}
+	}
 	p.x = subscriber{tx: tx, leg: c.leg(s), dialog: d, silent: noSubscription(tx.Request()), event: "refer"}
 	if c.hasReferred[s] {
 		p.x.event = fmt.Sprintf("refer;id=%d", tx.Request().CSeq().SeqNo)
@@ -80,6 +85,7 @@ func (c *Call) execute(s side, tx *transport.ServerTx, to header.ReferTo) *refus
 	if c.session != nil && c.machine.state == up { // else the machine refuses it
 		if err := c.prepare(p, to.Number, r); err != nil {
 			c.house.Log.Error("cannot transfer", "call", c.id, "leg", p.leg.party.Name, "error", err)
+			p.leg.permit.Release()
 			return &refused{503, "SBC cannot make an offer to " + p.leg.party.Name, "transfer"}
 		}
 	}
@@ -87,6 +93,30 @@ func (c *Call) execute(s side, tx *transport.ServerTx, to header.ReferTo) *refus
 	c.referring[c.lastRef] = p
 	c.feed(event{kind: evRefer, side: s, ask: question{ref: c.lastRef}})
 	return nil
+}
+
+// makeRoom makes C the first party whose limits let it in; the error is why the
+// last one's did not. What becomes of it after that is X's to hear.
+func (c *Call) makeRoom(p *placement, targets []Party, number string) (err error) {
+	for _, p.leg.party = range targets {
+		if p.leg.party.Trunk == nil {
+			return nil
+		}
+		p.leg.permit, p.waits, err = c.house.Desk.Ask(p.leg.party.Trunk, number, func() {
+			c.box.put(func() { c.itsTurn(p) })
+		})
+		if err == nil {
+			return nil
+		}
+	}
+	return err
+}
+
+// itsTurn asks a C that waited for that, unless it was dropped meanwhile.
+func (c *Call) itsTurn(p *placement) {
+	if p.waits = false; p.number > 0 && !p.dropped {
+		c.inviteTarget(p)
+	}
 }
 
 // errElsewhere: a leg's ports stay where they are, and C's media address is
@@ -162,6 +192,7 @@ func mediaSide(s side) media.Side {
 func (c *Call) refuseRefer(ref, code int, phrase string) {
 	p := c.referring[ref]
 	delete(c.referring, ref)
+	p.leg.permit.Release()
 	c.turnDown(p.x.tx, code, phrase, "transfer")
 }
 
@@ -181,7 +212,9 @@ func (c *Call) place(ref int) {
 	c.answerRefer(p.x.leg, p.x.tx, res)
 	c.notify(p, rejection{100, "Trying"}, nil)
 	c.house.Log.Info("call is being transferred", "call", c.id, "by", p.x.leg.party.Name, "to", p.leg.party.Name)
-	c.inviteTarget(p)
+	if !p.waits {
+		c.inviteTarget(p)
+	}
 }
 
 func (c *Call) placement(ref int) *placement { return c.placed[ref-1] }
@@ -277,6 +310,7 @@ func (c *Call) targetFailed(p *placement, ev event) {
 	}
 	c.house.Log.Info("transfer failed", "call", c.id, "leg", p.leg.party.Name, "code", p.status.code)
 	c.house.Metrics.transferred(p.leg.party, "failed")
+	p.leg.permit.Release()
 	ev.kind, ev.code = evTargetFails, p.status.code
 	c.feed(ev)
 }
@@ -428,6 +462,11 @@ func (c *Call) drop(ref int) {
 		c.summary.end("callseal", "transfer rang too long", originLocal)
 	}
 	c.house.Metrics.transferred(p.leg.party, "abandoned")
+	if p.dropped = true; p.tx == nil {
+		p.leg.permit.Release()
+		c.box.put(func() { c.feed(event{kind: evTargetFails, ask: question{ref: p.number}, code: 487}) })
+		return
+	}
 	p.tx.Cancel()
 }
 

@@ -37,7 +37,8 @@ type player struct {
 	sealed   map[string]bool   // agents whose trunk has SRTP
 	readers  sync.WaitGroup
 	wake     chan struct{} // capacity 1: something came
-	stop     func()        // ends the server and waits for it
+	setting  *setting
+	stop     func() // ends the server and waits for it
 	stopped  bool
 	report   report
 	log      strings.Builder
@@ -89,7 +90,8 @@ func newPlayer(t *testing.T, steps []*step) *player {
 	}
 	cfg.Listeners[2].Sources = single("C")
 	cfg.Listeners[2].Transfer, dialer.Transfer = trunk.Relay, trunk.Execute // as the configuration has it
-	set := &setting{cfg: cfg, player: p, others: []*trunk.Trunk{trunkAt("second", transport.Carrier, "B2"), trunkAt("third", transport.Carrier, "B3")}}
+	p.setting = &setting{cfg: cfg, player: p, others: []*trunk.Trunk{trunkAt("second", transport.Carrier, "B2"), trunkAt("third", transport.Carrier, "B3")}}
+	set := p.setting
 	for _, s := range steps {
 		if s.verb == "set" {
 			if err := set.apply(s.args); err != nil {

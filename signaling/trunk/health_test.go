@@ -5,6 +5,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
 	"pgregory.net/rapid"
 
 	"callseal/signaling/transport"
@@ -73,4 +75,44 @@ func TestOrder(t *testing.T) {
 		d.Watch(all)
 		is("not watched any more", "a b c d")
 	})
+}
+
+// What is known of a trunk outlives a reload; of one that is gone nothing is
+// published, and a call that it still has does no harm.
+func TestReload(t *testing.T) {
+	reg := prometheus.NewPedanticRegistry()
+	d := NewDesk(quiet(), NewMetrics(reg))
+	series := func(name string) int {
+		n, err := testutil.GatherAndCount(reg, name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	tr := named("telco", transport.Carrier)
+	tr.Health = Health{Interval: time.Second, DownAfter: 1, UpAfter: 1}
+	d.Watch([]*Trunk{tr})
+	p, err := d.Arrive(tr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.Dead(tr, "refused")
+	other := *tr
+	other.Limits.Calls = 1
+	d.Watch([]*Trunk{&other})
+	if s := d.Status([]*Trunk{&other})[0]; s.Calls != 1 || s.Up {
+		t.Errorf("%+v", s)
+	}
+	if _, err := d.Arrive(&other); err == nil {
+		t.Error("the call that was there is forgotten")
+	}
+	d.Watch(nil)
+	p.Release()
+	if up, calls := series("callseal_trunk_up"), series("callseal_trunk_calls"); up+calls != 0 {
+		t.Errorf("%d and %d series of a trunk that is gone", up, calls)
+	}
+	d.Watch(nil)
+	if len(d.posts) != 0 {
+		t.Error("it is kept")
+	}
 }

@@ -141,7 +141,8 @@ func TestCallsAtOnce(t *testing.T) {
 		}
 		held = append(held, p)
 	}
-	if _, _, err := d.Ask(tr, "1", func() {}); err == nil || err.(*Limited).Limit != LimitCalls {
+	var limited *Limited
+	if _, _, err := d.Ask(tr, "1", func() {}); !errors.As(err, &limited) || limited.Limit != LimitCalls {
 		t.Error(err)
 	}
 	held[3].Release()

@@ -7,6 +7,7 @@ import (
 	"github.com/emiago/sipgo/sip"
 
 	"callseal/signaling/call"
+	"callseal/signaling/registrar"
 )
 
 // known are the methods of SIP that have a definition; others are answered
@@ -28,7 +29,9 @@ func check(req *sip.Request) *refusal {
 	if m := req.MaxForwards(); m != nil && *m == 0 && goesOn(req) {
 		return &refusal{483, "Too Many Hops", "hops", nil}
 	}
-	if tags := slices.DeleteFunc(required(req), understood); len(tags) > 0 { // RFC 3261 section 8.2.2.3
+	if tags := slices.DeleteFunc(required(req), func(tag string) bool {
+		return understood(tag) || req.Method == sip.REGISTER && slices.Contains(registering, tag)
+	}); len(tags) > 0 { // RFC 3261 section 8.2.2.3
 		return &refusal{420, "Bad Extension", "extension", []sip.Header{sip.NewHeader("Unsupported", strings.Join(tags, ", "))}}
 	}
 	if req.Method != sip.INVITE {
@@ -52,8 +55,8 @@ func goesOn(req *sip.Request) bool {
 	switch req.Method {
 	case sip.INVITE, sip.UPDATE, sip.INFO, sip.MESSAGE, sip.NOTIFY, sip.SUBSCRIBE, sip.PUBLISH, sip.REFER:
 		return true
-	case sip.OPTIONS: // in a dialog; others we answer
-		return req.To().Params.Has("tag")
+	case sip.OPTIONS: // in a dialog, or for a phone; others we answer
+		return req.To().Params.Has("tag") || registrar.IsToken(req.Recipient.User)
 	}
 	return false
 }
@@ -61,6 +64,9 @@ func goesOn(req *sip.Request) bool {
 // served are the option tags that need nothing of us but what header's table
 // does, beside those of call.Supported.
 var served = []string{"privacy", "histinfo", "uui"}
+
+// registering are those of a REGISTER.
+var registering = []string{"path", "outbound"}
 
 // understood tells whether a request may insist on an extension.
 func understood(tag string) bool {

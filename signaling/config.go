@@ -6,6 +6,7 @@ import (
 
 	"callseal/sdp"
 	"callseal/signaling/dialog"
+	"callseal/signaling/registrar"
 	"callseal/signaling/transport"
 	"callseal/signaling/trunk"
 )
@@ -16,6 +17,7 @@ type Config struct {
 	Listeners []Listener
 	Table     trunk.Table
 	Media     MediaAddresses
+	Phones    Phones
 	Limits    Limits
 	Accounts  Accounts
 	Transport transport.Limits
@@ -40,6 +42,28 @@ type Listener struct {
 	// Transfer is what becomes of their REFERs, and of their INVITEs with
 	// Replaces.
 	Transfer trunk.Transfer
+}
+
+// Phones says what becomes of phones that register. Without Directory none
+// may.
+type Phones struct {
+	Directory registrar.Directory
+	// Source is our own address, and of UDP our port, toward dialers in what is
+	// said for phones: a dialer must not take it for a trunk's.
+	Source     netip.AddrPort
+	MinExpiry  time.Duration // 0: registrar.MinExpiry
+	MaxExpiry  time.Duration // 0: registrar.MaxExpiry
+	AutoAnswer bool          // agents' logins are answered by the phone itself
+}
+
+func (p Phones) withDefaults() Phones {
+	if p.MinExpiry == 0 {
+		p.MinExpiry = registrar.MinExpiry
+	}
+	if p.MaxExpiry == 0 {
+		p.MaxExpiry = registrar.MaxExpiry
+	}
+	return p
 }
 
 // mayCall tells whether a phone at addr is allowed in.

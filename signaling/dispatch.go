@@ -9,6 +9,7 @@ import (
 	"github.com/emiago/sipgo/sip"
 
 	"callseal/signaling/call"
+	"callseal/signaling/registrar"
 	"callseal/signaling/transport"
 	"callseal/signaling/trunk"
 )
@@ -48,9 +49,9 @@ func (s *Server) invite(tx *transport.ServerTx) {
 		s.refuse(tx, refusal{482, "Loop Detected", "merged", nil}) // RFC 3261 section 8.2.2.2
 		return
 	}
-	from, ok := s.identify(tx.Flow(), tx.Request().Recipient.User)
-	if !ok {
-		s.stranger(tx)
+	from, no := s.sender(tx)
+	if no != nil {
+		s.turnAway(tx, no)
 		return
 	}
 	came(tx, from)
@@ -69,6 +70,9 @@ func (s *Server) invite(tx *transport.ServerTx) {
 		to = onward.Parties[0]
 	}
 	st := s.state()
+	if to.Phone != nil && from.Trunk != nil {
+		from = st.cfg.Phones.toward(from)
+	}
 	c := call.New(&st.house, tx, from, to)
 	if joins {
 		c.Replace(replaces)
@@ -137,10 +141,10 @@ func (s *Server) identify(f *transport.Flow, user string) (call.Party, bool) {
 		return call.Party{}, false
 	}
 	l, ok := st.listeners[f.Listener()]
-	if !ok || !l.mayCall(f.Remote().Addr()) {
+	if !ok || !l.mayCall(f.Remote().Addr()) && !s.phones.Table().Has(f) {
 		return call.Party{}, false
 	}
-	return call.Party{Role: transport.Phone, Name: l.Name, Mode: l.Media, Suites: l.Suites, Audio: l.Audio, Transfer: l.Transfer}, true
+	return l.party(), true
 }
 
 // trunkAt finds the trunk that a request of an address comes from. Of a trunk that
@@ -162,8 +166,9 @@ func (s *Server) trunkAt(st *state, f *transport.Flow, user string) *trunk.Trunk
 // came writes the number called as its trunk means it, before anything looks at
 // it. To and From stay: answers repeat them.
 func came(tx *transport.ServerTx, from call.Party) {
-	to := &tx.Request().Recipient
-	to.User = from.Rules().Came(to.User)
+	if to := &tx.Request().Recipient; !registrar.IsToken(to.User) {
+		to.User = from.Rules().Came(to.User)
+	}
 }
 
 // Ack is the ACK of a 2xx of ours.
@@ -183,6 +188,7 @@ func (s *Server) Cancel(tx *transport.ServerTx, cancel *sip.Request) {
 
 // Closed tells the calls, and our registrations, that a connection died.
 func (s *Server) Closed(f *transport.Flow, _ error) {
+	s.phones.Table().Lost(f)
 	s.each(func(c *call.Call) { c.Closed(f) })
 	s.registrationsLost(f)
 }

@@ -5,6 +5,7 @@ import (
 
 	"callseal/signaling/call"
 	"callseal/signaling/register"
+	"callseal/signaling/registrar"
 	"callseal/signaling/transport"
 	"callseal/signaling/trunk"
 )
@@ -15,6 +16,7 @@ type Metrics struct {
 	transport *transport.Metrics
 	calls     *call.Metrics
 	trunks    *trunk.Metrics
+	phones    *registrar.Metrics
 	refused   *prometheus.CounterVec
 
 	registered    *prometheus.GaugeVec
@@ -27,6 +29,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		transport: transport.NewMetrics(reg),
 		calls:     call.NewMetrics(reg),
 		trunks:    trunk.NewMetrics(reg),
+		phones:    registrar.NewMetrics(reg),
 		refused: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "callseal_requests_refused_total",
 			Help: "Requests refused in callseal's own words, by the role of the listener and cause.",

@@ -2,7 +2,6 @@ package signaling
 
 import (
 	"context"
-	"crypto/rand"
 	"maps"
 	"slices"
 	"time"
@@ -11,6 +10,7 @@ import (
 
 	"callseal/signaling/call"
 	"callseal/signaling/header"
+	"callseal/signaling/registrar"
 	"callseal/signaling/transport"
 )
 
@@ -23,6 +23,8 @@ var outside = []struct {
 	do     func(*Server, *transport.ServerTx)
 }{
 	{sip.INVITE, 0, (*Server).invite},
+	{sip.REGISTER, transport.Phone, (*Server).register},
+	{sip.OPTIONS, transport.Dialer, (*Server).qualify},
 	{sip.OPTIONS, 0, (*Server).options},
 	{sip.MESSAGE, 0, (*Server).relay},
 	{sip.NOTIFY, transport.Carrier, (*Server).relay},  // messages waiting, of a number that a dialer has
@@ -63,15 +65,14 @@ func (s *Server) noTransfer(tx *transport.ServerTx) {
 	s.refuse(tx, refusal{403, "SBC takes transfers in calls only", "transfer", nil})
 }
 
-// toPhone is for a phone, which cannot be reached before it registers here. A
-// dialer hears 503 of what is our own fault, and no code that says something of
-// a number.
+// toPhone is for a phone. A dialer hears 503 where it names none: that says
+// nothing of a number.
 func (s *Server) toPhone(tx *transport.ServerTx) {
-	code := 480
-	if tx.Flow().Role() == transport.Dialer {
-		code = 503
+	if registrar.IsToken(tx.Request().Recipient.User) {
+		s.relay(tx)
+		return
 	}
-	s.refuse(tx, refusal{code, "SBC reaches phones in calls only", "phone", nil})
+	s.refuse(tx, refusal{503, "SBC reaches phones that register here only", "phone", nil})
 }
 
 // maxRelayed bounds the requests outside of calls that wait for their answer,
@@ -81,8 +82,12 @@ const maxRelayed = 1000
 // relay sends a request on to the trunk that calls of its sender go to.
 func (s *Server) relay(tx *transport.ServerTx) {
 	if from, to, ok := s.wayOn(tx); ok {
-		s.endpoint.Send(context.Background(), s.relayed(tx, from, to))
+		s.sendOn(tx, from, to)
 	}
+}
+
+func (s *Server) sendOn(tx *transport.ServerTx, from call.Party, to call.Onward) {
+	s.endpoint.Send(context.Background(), s.relayed(tx, from, to))
 }
 
 // subscribe makes a subscription with the trunk that calls of its sender go to.
@@ -96,7 +101,9 @@ func (s *Server) subscribe(tx *transport.ServerTx) {
 		defer s.mu.Unlock()
 		delete(s.relaying, call.InviteOf(tx.Request()))
 		for _, key := range sub.Keys() {
-			delete(s.subscriptions, key)
+			if s.subscriptions[key] == sub {
+				delete(s.subscriptions, key)
+			}
 		}
 	}
 	sub, err := call.NewSubscription(&s.state().house, tx, from, to.Parties[0], forget)
@@ -135,14 +142,13 @@ func (s *Server) endSubscriptions() {
 // wayOn says where a request outside of calls goes to, and who sends it. Where it
 // may not go on it is refused; else it is in relaying.
 func (s *Server) wayOn(tx *transport.ServerTx) (from call.Party, to call.Onward, ok bool) {
-	from, ok = s.identify(tx.Flow(), tx.Request().Recipient.User)
-	if !ok {
-		s.stranger(tx)
+	from, no := s.sender(tx)
+	if no != nil {
+		s.turnAway(tx, no)
 		return from, to, false
 	}
 	came(tx, from)
-	to, no := s.onward(tx, from)
-	if no != nil {
+	if to, no = s.onward(tx, from); no != nil {
 		if from.Role != transport.Dialer {
 			no.code = 404
 		}
@@ -182,14 +188,18 @@ func (s *Server) relayed(tx *transport.ServerTx, from call.Party, onward call.On
 	house := &s.state().house
 	there, back := house.Way(from, to), house.Way(to, from)
 	back.Host = tx.Flow().Contact("").Host
-	req := call.Outgoing(call.Numbered(theirs, onward.Number), to, there, rand.Text(), rand.Text(), s.state().cfg.UserAgent)
+	callID, tag := from.Dialog(theirs)
+	req := call.Outgoing(call.Numbered(theirs, onward.Number), to, there, callID, tag, s.state().cfg.UserAgent)
+	from.Carry(req, theirs)
 	req.SetBody(theirs.Body())
+	var sent time.Time
 	return transport.Outgoing{
 		Request: req,
 		Hop:     to.Hop(),
 		Prepare: func(req *sip.Request, f *transport.Flow) {
+			sent = time.Now()
 			contact := call.Complete(req, f, there, header.Setup|header.Message, theirs)
-			if req.Method == sip.NOTIFY { // RFC 3428 section 4: not in MESSAGE
+			if req.Method == sip.NOTIFY || req.Method == sip.OPTIONS { // RFC 3428 section 4: not in MESSAGE
 				req.AppendHeader(&sip.ContactHeader{Address: contact})
 			}
 		},
@@ -200,7 +210,14 @@ func (s *Server) relayed(tx *transport.ServerTx, from call.Party, onward call.On
 			s.mu.Lock()
 			delete(s.relaying, call.InviteOf(theirs))
 			s.mu.Unlock()
-			res := call.Relayed(theirs, r, to, back, s.state().cfg.UserAgent)
+			if s.unanswered(to, theirs, sent, r) {
+				s.silence(tx, "timeout")
+				return
+			}
+			res := from.Challenged(theirs, r, s.state().cfg.UserAgent)
+			if res == nil {
+				res = call.Relayed(theirs, r, to, back, s.state().cfg.UserAgent)
+			}
 			s.metrics.calls.Relayed(from.Role, to.Role, theirs.Method, res.StatusCode)
 			if err := tx.Respond(res); err != nil {
 				s.log.Debug("response not sent", "code", res.StatusCode, "remote", tx.Flow().Remote().String(), "error", err)

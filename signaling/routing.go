@@ -6,12 +6,20 @@ import (
 
 	"callseal/signaling/call"
 	"callseal/signaling/header"
+	"callseal/signaling/registrar"
 	"callseal/signaling/transport"
 	"callseal/signaling/trunk"
 )
 
 // next says where the requests of a party go to.
-func (s *Server) next(_ call.Party, w trunk.Wanted) (call.Onward, error) {
+func (s *Server) next(from call.Party, w trunk.Wanted) (call.Onward, error) {
+	switch {
+	case from.Role == transport.Phone && s.state().cfg.Phones.Directory != nil:
+		return s.fromPhone(from, w)
+	case from.Role == transport.Dialer && registrar.IsToken(w.Number):
+		to, err := s.phoneOf(from, w.Number)
+		return call.Onward{Parties: []call.Party{to}, Number: w.Number}, err
+	}
 	choice, err := s.state().cfg.Table.Find(w)
 	choice.Trunks = s.desk.Order(choice.Trunks)
 	return call.ToTrunks(choice), err
@@ -23,6 +31,9 @@ func (s *Server) onward(tx *transport.ServerTx, from call.Party) (call.Onward, *
 	to, err := s.next(from, call.Wanted(from, tx.Flow(), req, req.Recipient.User))
 	if err == nil {
 		return to, nil
+	}
+	if errors.Is(err, errAway) {
+		return to, &away
 	}
 	r, advice := refusal{503, call.Unrouted(from, err), "route", nil}, "add a route from "+from.Role.String()+" to routes"
 	if unknown := (*trunk.UnknownCarrier)(nil); errors.As(err, &unknown) {

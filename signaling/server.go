@@ -15,6 +15,7 @@ import (
 	"github.com/emiago/sipgo/sip"
 
 	"callseal/signaling/call"
+	"callseal/signaling/registrar"
 	"callseal/signaling/transport"
 	"callseal/signaling/trunk"
 )
@@ -26,6 +27,7 @@ const hangUpTime = 2 * time.Second
 type Server struct {
 	// Never mutated after New.
 	endpoint *transport.Endpoint
+	phones   *registrar.Registrar
 	media    call.Relay
 	log      *slog.Logger
 	metrics  *Metrics
@@ -86,6 +88,10 @@ func New(cfg Config, relay call.Relay, log *slog.Logger, metrics *Metrics) (*Ser
 		return nil, err
 	}
 	s.endpoint = endpoint
+	s.phones = registrar.New(registrar.Config{
+		Endpoint: endpoint, UserAgent: func() string { return s.state().cfg.UserAgent }, Log: log, Metrics: metrics.phones, Moved: s.phoneMoved,
+		Failed: func(f *transport.Flow) { endpoint.Misbehaved(f, transport.OffenceDigest) },
+	})
 	s.current.Store(s.newState(cfg))
 	s.open(cfg.Accounts, nil, false)
 	s.desk.Watch(cfg.Table.Trunks)
@@ -96,6 +102,7 @@ func New(cfg Config, relay call.Relay, log *slog.Logger, metrics *Metrics) (*Ser
 // returns.
 func (s *Server) Run(ctx context.Context) error {
 	defer s.endSubscriptions()
+	defer s.phones.Table().Close()
 	serving, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	failed := make(chan error, 1)
@@ -215,7 +222,9 @@ func (s *Server) drain() {
 func (s *Server) forget(c *call.Call, st *state) {
 	s.mu.Lock()
 	for _, key := range c.Keys() {
-		delete(s.calls, key)
+		if s.calls[key] == c { // a phone's INVITE that was challenged, and the next one, have the same
+			delete(s.calls, key)
+		}
 	}
 	delete(s.invites, c.Invite())
 	if len(s.calls) == 0 {

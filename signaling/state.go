@@ -27,6 +27,7 @@ type state struct {
 func (s *Server) state() *state { return s.current.Load() }
 
 func (s *Server) newState(cfg Config) *state {
+	cfg.Phones = cfg.Phones.withDefaults()
 	st := &state{cfg: cfg, limits: cfg.Limits.withDefaults(), listeners: make(map[string]*Listener)}
 	for i := range cfg.Listeners {
 		st.listeners[cfg.Listeners[i].Name] = &cfg.Listeners[i]

@@ -17,12 +17,18 @@ func (s *Server) Known(f *transport.Flow) bool {
 	return ok
 }
 
+// Registers tells whether phones may register over a flow.
+func (s *Server) Registers(f *transport.Flow) bool {
+	return f.Role() == transport.Phone && s.state().cfg.Phones.Directory != nil
+}
+
 // InDialog tells whether a dialog of ours vouches for a request: a remote may go on with a call from another address than it began it from.
 func (s *Server) InDialog(callID, tag string) bool {
 	return s.find(callID, tag) != nil || s.subscription(callID, tag) != nil
 }
 
-// Exempt tells whether an address is never banned: one in the sources of a trunk, a registrar of ours, and a loopback one in those of phones. A prefix that holds
+// Exempt tells whether an address is never banned: one in the sources of a trunk, a registrar of ours, that of a phone that has registered, and
+// a loopback one in those of phones. A prefix that holds
 // every address names nobody.
 func (s *Server) Exempt(a netip.Addr) bool {
 	st := s.state()
@@ -31,7 +37,7 @@ func (s *Server) Exempt(a netip.Addr) bool {
 			return true
 		}
 	}
-	if s.registrations.at(a) {
+	if s.registrations.at(a) || s.phones.Table().At(a) {
 		return true
 	}
 	if !a.IsLoopback() {

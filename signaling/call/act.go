@@ -133,6 +133,9 @@ func (c *Call) relay() {
 	if c.from == nil || c.from.StatusCode >= 300 {
 		res := c.answer(invite, c.failure.code, c.failure.phrase)
 		c.crossing(res)
+		if c.from != nil && c.failure.code == c.from.StatusCode && c.a.party.Through {
+			header.Challenges(res, c.from)
+		}
 		c.tell(res)
 		return
 	}

@@ -183,6 +183,7 @@ func (c *Call) buildInvite() (*sip.Request, error) {
 		return nil, err
 	}
 	req := Outgoing(c.asks(), c.b.party, c.way(&c.b), c.b.callID, c.b.tag, c.house.UserAgent)
+	c.a.party.Carry(req, c.inA.Request())
 	req.AppendHeader(sip.NewHeader("Allow", Allow))
 	c.timerHeaders(req, sideB)
 	c.replacing(req)
@@ -207,6 +208,7 @@ func (c *Call) callB() {
 	ctx, cancel := context.WithCancel(context.Background())
 	c.cancelB = cancel
 	way, theirs := c.way(&c.b), c.inA.Request()
+	autoAnswers := c.b.party.AutoAnswer && isLogin(theirs)
 	hop := c.b.party.Hop()
 	hop.Addr = c.redirect.addr
 	a, invite := c.attempts.now, c.inviteB
@@ -216,6 +218,9 @@ func (c *Call) callB() {
 		Hop:     hop,
 		Prepare: func(req *sip.Request, f *transport.Flow) {
 			req.AppendHeader(&sip.ContactHeader{Address: Complete(req, f, way, header.Setup, theirs)})
+			if autoAnswers {
+				autoAnswer(req, way.Host)
+			}
 			from := req.From().Address
 			c.box.put(func() { invite.From().Address = from })
 		},
@@ -314,9 +319,9 @@ func (c *Call) noAnswer(err error) {
 			return
 		}
 		c.summary.end(c.b.party.Name, phrase, originLocal)
-		c.summary.told(503)
+		c.summary.told(c.b.party.unreachedCode())
 	}
-	c.from, c.failure = nil, rejection{503, phrase}
+	c.from, c.failure = nil, rejection{c.b.party.unreachedCode(), phrase}
 	c.feed(event{kind: evRejected})
 }
 
@@ -430,6 +435,7 @@ func (c *Call) rejected(res *sip.Response) {
 	switch {
 	case res.StatusCode < 400: // a dialer is never sent elsewhere
 		c.failure = c.unfollowed()
+	case c.a.party.Through && (res.StatusCode == 401 || res.StatusCode == 407):
 	case res.StatusCode == 401 || res.StatusCode == 407:
 		c.failure = rejection{503, header.Phrase(c.b.party.Name + " asks for a password")}
 	}

@@ -143,7 +143,8 @@ func New(house *House, tx *transport.ServerTx, from, to Party) *Call {
 		machine:   machine{limits: limits{ring: house.Ring, length: house.Length}},
 	}
 	c.a = leg{party: from, callID: tx.Request().CallID().Value(), tag: token(16), flow: tx.Flow(), dialogs: make(map[string]*dialog.Dialog)}
-	c.b = leg{party: to, callID: token(16), tag: token(16), dialogs: make(map[string]*dialog.Dialog)}
+	callID, tag := from.Dialog(tx.Request())
+	c.b = leg{party: to, callID: callID, tag: tag, dialogs: make(map[string]*dialog.Dialog)}
 	if from.Phone != nil {
 		if f := from.Phone.Flow(); f != nil {
 			c.a.known = f.ID()
@@ -302,6 +303,18 @@ func (c *Call) Ack(req *sip.Request) {
 			return
 		}
 		c.acked(req)
+	})
+}
+
+// Moved tells that a phone has registered by another flow than before.
+func (c *Call) Moved(p Phone) {
+	c.box.put(func() {
+		for _, s := range [...]side{sideA, sideB} {
+			if l := c.leg(s); l.party.Phone == p && l.moved() {
+				c.house.Log.Info("phone goes on over another connection", "call", c.id, "leg", l.party.Name)
+				c.probeNow(s)
+			}
+		}
 	})
 }
 

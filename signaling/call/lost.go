@@ -77,6 +77,20 @@ func (c *Call) probe(p *probe) {
 	})
 }
 
+// probeNow asks at once where a question is under way or waits for its time.
+func (c *Call) probeNow(s side) {
+	old := c.probes[s]
+	if old == nil {
+		return
+	}
+	if old.timer != nil {
+		old.timer.Stop()
+	}
+	p := &probe{side: s, pause: crashAfter, talked: old.talked}
+	c.probes[s] = p
+	c.probe(p)
+}
+
 // probed takes what came of the question.
 func (c *Call) probed(p *probe, l *leg, r transport.Result) {
 	switch {
@@ -99,7 +113,7 @@ func (c *Call) probed(p *probe, l *leg, r transport.Result) {
 // unreached judges a remote that could not be asked, or asks again.
 func (c *Call) unreached(p *probe, l *leg) {
 	heard := time.Since(c.lastAudio(p.side)) < crashAfter
-	if p.talked && !heard {
+	if p.talked && !heard && l.party.Phone == nil { // a phone loses both with its network, and comes back with another
 		c.lost(l, "SBC lost "+l.party.Name)
 		return
 	}

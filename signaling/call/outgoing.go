@@ -15,6 +15,11 @@ import (
 func Outgoing(theirs *sip.Request, to Party, way header.Way, callID, tag, userAgent string) *sip.Request {
 	uri := to.uri(way.Called(theirs.Recipient.User))
 	req := sip.NewRequest(theirs.Method, uri)
+	if to.Phone != nil {
+		for _, uri := range to.Phone.Path() {
+			req.AppendHeader(&sip.RouteHeader{Address: uri})
+		}
+	}
 	maxForwards := sip.MaxForwardsHeader(dialog.MaxForwards)
 	if m := theirs.MaxForwards(); m != nil && *m > 0 {
 		maxForwards = *m - 1 // RFC 7332: a B2BUA keeps counting

@@ -26,9 +26,14 @@ type Party struct {
 	Source netip.AddrPort
 	// Phone is how a phone that has registered is reached; nil for a trunk, and
 	// for a phone that may only call.
-	Phone  Phone
-	Mode   sdp.Mode
-	Suites []sdp.Suite
+	Phone Phone
+	// Through: challenges that requests of this phone meet are its own to
+	// answer.
+	Through bool
+	// AutoAnswer: this phone is told to answer an agent's login by itself.
+	AutoAnswer bool
+	Mode       sdp.Mode
+	Suites     []sdp.Suite
 	// Audio is where its media goes through, where that is not the house's own
 	// address.
 	Audio trunk.Audio
@@ -46,6 +51,10 @@ type Phone interface {
 	Contact() sip.Uri
 	// AOR is the address that it is registered for.
 	AOR() sip.Uri
+	// Path is the way to Contact (RFC 3327); nil is straight.
+	Path() []sip.Uri
+	// Dialog are the identifiers of ours that always stand for these of its.
+	Dialog(callID, tag string) (ourCallID, ourTag string)
 }
 
 // TrunkParty is a leg with a trunk. A carrier never transfers: nobody outside
@@ -88,6 +97,46 @@ func (p Party) Target() *transport.Target {
 	t := p.Trunk.Target
 	t.Pool, t.Source = p.Pool, p.Source
 	return &t
+}
+
+// Dialog are the identifiers of a request that is made of theirs, which p sent.
+// An answer to a challenge has those of the challenged request: chan_sip keeps
+// its nonce by Call-ID.
+func (p Party) Dialog(theirs *sip.Request) (callID, tag string) {
+	if !p.Through {
+		return token(16), token(16)
+	}
+	return p.Phone.Dialog(theirs.CallID().Value(), theirs.From().Params.GetOr("tag", ""))
+}
+
+// Carry puts p's answer to a challenge into a request that is made of theirs,
+// and a number above that of the challenged one (RFC 3261 section 22.2).
+func (p Party) Carry(req, theirs *sip.Request) {
+	if p.Through {
+		req.CSeq().SeqNo = theirs.CSeq().SeqNo
+		header.Credentials(req, theirs)
+	}
+}
+
+// Challenged makes the answer to a request of p's where that was challenged and
+// p is to answer it itself; else nil.
+func (p Party) Challenged(theirs *sip.Request, r transport.Result, server string) *sip.Response {
+	if !p.Through || r.Err != nil || r.Response.StatusCode != 401 && r.Response.StatusCode != 407 {
+		return nil
+	}
+	res := sip.NewResponseFromRequest(theirs, r.Response.StatusCode, header.Foreign(r.Response.Reason), nil)
+	res.AppendHeader(sip.NewHeader("Server", server))
+	header.Challenges(res, r.Response)
+	return res
+}
+
+// unreachedCode is what its caller hears where it cannot be reached: a fault
+// of ours, but of a phone that it is away.
+func (p Party) unreachedCode() int {
+	if p.Phone != nil {
+		return 480
+	}
+	return 503
 }
 
 // Hop is the way of a request outside of a dialog. That of a phone without a

@@ -48,7 +48,8 @@ const (
 func NewSubscription(house *House, tx *transport.ServerTx, from, to Party, forget func(*Subscription)) (*Subscription, error) {
 	s := &Subscription{house: house, forget: forget, tx: tx}
 	s.a = leg{party: from, callID: tx.Request().CallID().Value(), tag: token(16), flow: tx.Flow()}
-	s.b = leg{party: to, callID: token(16), tag: token(16)}
+	callID, tag := from.Dialog(tx.Request())
+	s.b = leg{party: to, callID: callID, tag: tag}
 	d, err := dialog.Answering(tx.Request(), s.a.tag)
 	if err != nil {
 		return nil, err
@@ -70,6 +71,7 @@ func (s *Subscription) first() transport.Outgoing {
 	theirs := s.tx.Request()
 	way := s.house.way(s.a.party, &s.b)
 	s.asked = Outgoing(theirs, s.b.party, way, s.b.callID, s.b.tag, s.house.UserAgent)
+	s.a.party.Carry(s.asked, theirs)
 	s.asked.SetBody(theirs.Body())
 	s.until(longestExpiry)
 	return transport.Outgoing{
@@ -149,6 +151,9 @@ func (s *Subscription) passed(from side, tx *transport.ServerTx) *transport.Outg
 	}
 	req.AppendHeader(sip.NewHeader("User-Agent", s.house.UserAgent))
 	req.SetBody(theirs.Body())
+	if s.leg(from).party.Through {
+		header.Credentials(req, theirs)
+	}
 	way := s.house.way(s.leg(from).party, to)
 	return &transport.Outgoing{
 		Request: req,
@@ -178,7 +183,10 @@ func (s *Subscription) answered(from side, tx *transport.ServerTx, r transport.R
 	if r.Flow != nil {
 		far.flow = r.Flow
 	}
-	res := Relayed(req, r, far.party, s.house.way(far.party, near), s.house.UserAgent)
+	res := near.party.Challenged(req, r, s.house.UserAgent)
+	if res == nil {
+		res = Relayed(req, r, far.party, s.house.way(far.party, near), s.house.UserAgent)
+	}
 	if r.Err == nil && r.Response.StatusCode == 481 { // both have to know
 		res.StatusCode, res.Reason = 481, "Subscription Does Not Exist"
 	}

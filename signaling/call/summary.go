@@ -69,10 +69,14 @@ type Summary struct {
 
 func newSummary(c *Call) Summary {
 	invite := c.inA.Request()
+	to := invite.Recipient.User
+	if p := c.b.party.Phone; p != nil {
+		to = p.AOR().User
+	}
 	return Summary{
 		start:      time.Now(),
 		from:       header.Number(invite.From().Address),
-		to:         invite.Recipient.User,
+		to:         to,
 		callerCode: invite.From().DisplayName,
 		callType:   typeOf(c.caller.Role, invite),
 	}

@@ -72,6 +72,17 @@ func (t *ServerTx) Respond(res *sip.Response) error {
 	return t.machine.Respond(res)
 }
 
+// Ignore lets a request go without an answer, and every repetition of it. A timer, or nothing at all, is what its client hears of it.
+func (t *ServerTx) Ignore() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.over() || t.status != 0 {
+		return
+	}
+	t.stopTrying()
+	t.timer = time.AfterFunc(answerWithin, t.machine.Terminate)
+}
+
 func (t *ServerTx) over() bool {
 	select {
 	case <-t.machine.Done():

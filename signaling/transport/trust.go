@@ -21,6 +21,8 @@ type Trust struct {
 type Gatekeeper interface {
 	// Known tells whether requests are expected from a flow, because of who is at its other end.
 	Known(f *Flow) bool
+	// Registers tells whether anybody may try to register over a flow: who it is, is for the answer to say.
+	Registers(f *Flow) bool
 	// InDialog tells whether a dialog of ours vouches for a request, whoever sends it; tag is that of its To.
 	InDialog(callID, tag string) bool
 	// Exempt tells whether an address is one of a trunk or of a registered phone: it is never banned.
@@ -104,7 +106,7 @@ func (e *Endpoint) known(m *message, f *Flow) (is bool) {
 	if e.sentry.keeper == nil || f.conn != nil && !f.conn.accepted {
 		return true
 	}
-	if e.sentry.keeper.Known(f) {
+	if e.sentry.keeper.Known(f) || m.method() == sip.REGISTER && e.sentry.keeper.Registers(f) {
 		return true
 	}
 	to, _ := m.first("To")

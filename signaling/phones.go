@@ -1,0 +1,194 @@
+package signaling
+
+import (
+	"errors"
+	"time"
+
+	"github.com/emiago/sipgo/sip"
+
+	"callseal/sdp"
+	"callseal/signaling/call"
+	"callseal/signaling/registrar"
+	"callseal/signaling/transport"
+	"callseal/signaling/trunk"
+)
+
+// Phones that register: their REGISTERs go to their dialer, calls of that
+// dialer reach them over their own flow, and theirs go to it. What is said to a
+// dialer for phones leaves by other connections than what is said to it as a
+// trunk: chan_sip tells a peer by the address that it speaks from.
+
+// phonePool names those connections.
+const phonePool = "phones"
+
+// Phones lists the phones that have registered, by AOR.
+func (s *Server) Phones() []registrar.State { return s.phones.Table().Phones() }
+
+// register takes a REGISTER.
+func (s *Server) register(tx *transport.ServerTx) {
+	st := s.state()
+	phones, f := st.cfg.Phones, tx.Flow()
+	if phones.Directory == nil {
+		s.refuse(tx, refusal{403, "SBC takes no registrations", "register", nil})
+		return
+	}
+	ask, err := registrar.Read(tx.Request(), f)
+	if no := (*registrar.Fault)(nil); errors.As(err, &no) {
+		s.refuse(tx, refusal{no.Code, no.Phrase, no.Cause, nil})
+		return
+	}
+	place, ok := phones.Directory.Place(ask.User)
+	if !ok {
+		s.refuse(tx, refusal{403, "SBC knows no such phone", "register", nil})
+		return
+	}
+	dialer := st.cfg.Table.ByName(place.Dialer)
+	if dialer == nil {
+		s.refuse(tx, refusal{503, "SBC has no dialer for this phone", "route", nil})
+		s.notes.warn(s.log, time.Now(), "REGISTER refused: no such dialer", "phone", ask.User, "dialer", place.Dialer,
+			"advice", "name a dialer of the configuration as the phone's")
+		return
+	}
+	l := st.listeners[f.Listener()]
+	s.phones.Register(tx, ask, registrar.Upstream{
+		Target: phones.toward(call.TrunkParty(dialer)).Target(), Min: phones.MinExpiry, Max: phones.MaxExpiry,
+		Sealed: f.TLS() != nil && l != nil && l.Media == sdp.Required,
+	})
+}
+
+// toward is a dialer as phones speak to it.
+func (p Phones) toward(dialer call.Party) call.Party {
+	dialer.Pool, dialer.Source = phonePool, p.Source
+	return dialer
+}
+
+// sender tells who a request comes from. Of the phones that have registered over
+// its flow it is the one that From names.
+func (s *Server) sender(tx *transport.ServerTx) (call.Party, *refusal) {
+	from, ok := s.identify(tx.Flow(), tx.Request().Recipient.User)
+	if !ok {
+		return from, &strange
+	}
+	table := s.phones.Table()
+	if from.Role != transport.Phone || !table.Has(tx.Flow()) {
+		return from, nil
+	}
+	p, ok := table.Caller(tx.Flow(), tx.Request().From().Address)
+	if !ok {
+		return from, &refusal{403, "SBC knows this phone by another name", "impostor", nil}
+	}
+	from.Phone, from.Through = p, true
+	return from, nil
+}
+
+// turnAway refuses a request for what sender said.
+func (s *Server) turnAway(tx *transport.ServerTx, no *refusal) {
+	if no == &strange {
+		s.stranger(tx)
+		return
+	}
+	s.refuse(tx, *no)
+}
+
+// errAway says that a phone cannot be reached now.
+var errAway = errors.New("signaling: phone is away")
+
+// away is what a dialer hears then.
+var away = refusal{480, "SBC has lost this phone", "phone", nil}
+
+// phoneOf is the phone that a dialer means by a token; errAway where there is
+// none that it could reach.
+func (s *Server) phoneOf(dialer call.Party, token string) (call.Party, error) {
+	p, ok := s.phones.Table().Find(token)
+	f := p.Flow()
+	if !ok || f == nil || p.Dialer() != dialer.Name {
+		return call.Party{}, errAway
+	}
+	st := s.state()
+	l := st.listeners[f.Listener()]
+	if l == nil {
+		return call.Party{}, errAway
+	}
+	to := l.party()
+	to.Phone, to.AutoAnswer = p, st.cfg.Phones.AutoAnswer
+	return to, nil
+}
+
+// party is a phone at this listener.
+func (l *Listener) party() call.Party {
+	return call.Party{Role: transport.Phone, Name: l.Name, Mode: l.Media, Suites: l.Suites, Audio: l.Audio, Transfer: l.Transfer}
+}
+
+// fromPhone says where the requests of a phone go to: to the dialer that has its
+// registration; those of one that has none where the routes say.
+func (s *Server) fromPhone(from call.Party, w trunk.Wanted) (call.Onward, error) {
+	st := s.state()
+	if p, ok := from.Phone.(registrar.Phone); ok {
+		if dialer := st.cfg.Table.ByName(p.Dialer()); dialer != nil {
+			return call.Onward{Parties: []call.Party{st.cfg.Phones.toward(call.TrunkParty(dialer))}, Number: w.Number}, nil
+		}
+	}
+	choice, err := st.cfg.Table.Find(w)
+	onward := call.ToTrunks(choice)
+	for i, to := range onward.Parties {
+		if to.Role == transport.Dialer {
+			onward.Parties[i] = st.cfg.Phones.toward(to)
+		}
+	}
+	return onward, err
+}
+
+// phoneMoved tells the calls that a phone has another flow.
+func (s *Server) phoneMoved(p registrar.Phone) {
+	s.each(func(c *call.Call) { c.Moved(p) })
+}
+
+// qualify takes an OPTIONS of a dialer: one for a phone is that phone's to
+// answer. Where it does not, the dialer hears nothing at all: chan_sip takes
+// every answer for a sign of life.
+func (s *Server) qualify(tx *transport.ServerTx) {
+	token := tx.Request().Recipient.User
+	if !registrar.IsToken(token) {
+		s.options(tx)
+		return
+	}
+	from, no := s.sender(tx)
+	if no != nil {
+		s.turnAway(tx, no)
+		return
+	}
+	to, err := s.phoneOf(from, token)
+	if err != nil {
+		s.silence(tx, "lost")
+		return
+	}
+	if no := s.admitRelay(tx.Request()); no != nil {
+		s.refuse(tx, *no)
+		return
+	}
+	s.sendOn(tx, from, call.Onward{Parties: []call.Party{to}, Number: token})
+}
+
+// silence leaves a request without an answer.
+func (s *Server) silence(tx *transport.ServerTx, cause string) {
+	s.metrics.phones.Silent(cause)
+	s.log.Debug("OPTIONS left without an answer", "cause", cause, "phone", tx.Request().Recipient.User)
+	tx.Ignore()
+}
+
+// unanswered takes what came of an OPTIONS that a phone was sent, or made of one
+// of ours. It tells whether nothing came.
+func (s *Server) unanswered(to call.Party, req *sip.Request, sent time.Time, r transport.Result) bool {
+	p, ok := to.Phone.(registrar.Phone)
+	if !ok || req.Method != sip.OPTIONS {
+		return false
+	}
+	err := r.Err
+	if err == nil && r.Response.StatusCode == 408 { // of somebody on the path to it
+		err = errAway
+	}
+	if r.Flow != nil {
+		s.phones.Asked(p, r.Flow, time.Since(sent), err)
+	}
+	return err != nil
+}

@@ -1,0 +1,257 @@
+package registrar
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/emiago/sipgo/sip"
+
+	"callseal/signaling/header"
+	"callseal/signaling/transport"
+)
+
+// Of registrations.
+const (
+	MinExpiry = time.Minute     // the least that a phone gets, unless configured
+	MaxExpiry = 5 * time.Minute // the most
+	MaxPhones = 20000           // that are kept
+	MaxOfOne  = 10              // of them with one AOR
+	// maxWaiting bounds the REGISTERs that wait for a dialer.
+	maxWaiting = 5000
+)
+
+// Config is what New needs.
+type Config struct {
+	// Endpoint sends requests.
+	Endpoint interface {
+		Send(context.Context, transport.Outgoing) *transport.ClientTx
+	}
+	UserAgent func() string
+	Log       *slog.Logger
+	Metrics   *Metrics
+	// Moved is told of a phone that has registered anew by another flow than
+	// before.
+	Moved func(Phone)
+	// Failed is told of a flow over which somebody registered with a wrong
+	// password, or as nobody whom the dialer knows.
+	Failed func(*transport.Flow)
+}
+
+// Registrar passes REGISTERs on. Its methods may be called by anybody, and wait
+// for nobody.
+type Registrar struct {
+	endpoint interface {
+		Send(context.Context, transport.Outgoing) *transport.ClientTx
+	}
+	userAgent func() string
+	log       *slog.Logger
+	metrics   *Metrics
+	moved     func(Phone)
+	failed    func(*transport.Flow)
+	table     *Table
+
+	mu      sync.Mutex        // guards what follows
+	waiting int               // REGISTERs without an answer of their dialer
+	last    map[string]uint32 // CSeq of the last one, by token
+	least   map[string]time.Duration
+}
+
+// New makes one without phones.
+func New(c Config) *Registrar {
+	return &Registrar{endpoint: c.Endpoint, userAgent: c.UserAgent, log: c.Log, metrics: c.Metrics, moved: c.Moved, failed: c.Failed,
+		table: NewTable(MaxPhones, c.Metrics), last: map[string]uint32{}, least: map[string]time.Duration{}}
+}
+
+// Table is what is known of phones.
+func (r *Registrar) Table() *Table { return r.table }
+
+// Upstream is the dialer that a REGISTER goes to.
+type Upstream struct {
+	Target   *transport.Target
+	Min, Max time.Duration // of the expiry
+	Sealed   bool          // of the phone that registers
+}
+
+// Register passes a REGISTER on to a dialer, and its answer back.
+func (r *Registrar) Register(tx *transport.ServerTx, a *Ask, up Upstream) {
+	theirs := tx.Request()
+	seq, ok := r.enter(a)
+	if !ok {
+		r.finish(tx, r.busy(theirs), Refused)
+		return
+	}
+	name := up.Target.Trunk
+	wanted := time.Duration(0)
+	if !a.Remove && a.Contact != nil {
+		wanted = min(max(a.Expiry, up.Min), up.Max)
+		r.mu.Lock()
+		wanted = max(wanted, r.least[name])
+		r.mu.Unlock()
+	}
+	r.endpoint.Send(context.Background(), transport.Outgoing{
+		Request: r.request(theirs, a, up.Target, seq),
+		Hop:     transport.Hop{Target: up.Target},
+		Prepare: func(req *sip.Request, f *transport.Flow) { contact(req, a, f, wanted) },
+		Each: func(got transport.Result) {
+			if got.Err == nil && got.Response.IsProvisional() {
+				return
+			}
+			r.leave()
+			r.answered(tx, a, up, wanted, got)
+		},
+	})
+}
+
+// answered takes a dialer's answer.
+func (r *Registrar) answered(tx *transport.ServerTx, a *Ask, up Upstream, wanted time.Duration, got transport.Result) {
+	theirs, name := tx.Request(), up.Target.Trunk
+	if got.Err != nil {
+		phrase := "SBC cannot reach " + name
+		var failure *transport.Failure
+		if errors.As(got.Err, &failure) {
+			phrase = failure.Phrase()
+		}
+		r.finish(tx, r.answer(theirs, 503, header.Phrase(phrase)), Unreachable)
+		return
+	}
+	said := got.Response
+	switch code := said.StatusCode; {
+	case said.IsSuccess():
+		r.accepted(tx, a, up, wanted, said)
+	case code == 401 || code == 407:
+		if theirs.GetHeader("authorization") != nil && !stale(said) {
+			r.fails(tx)
+		}
+		res := r.answer(theirs, code, header.Foreign(said.Reason))
+		header.Challenges(res, said)
+		header.Copy(res, said, told.down)
+		r.finish(tx, res, Challenged)
+	case code < 400:
+		r.finish(tx, r.answer(theirs, 503, header.Phrase(name+" redirects and that is not followed")), Refused)
+	default:
+		if h := said.GetHeader("min-expires"); h != nil && code == 423 { // RFC 3261 section 10.2.8
+			if d, ok := seconds(h.Value()); ok {
+				r.mu.Lock()
+				r.least[name] = min(d, 24*time.Hour)
+				r.mu.Unlock()
+			}
+		}
+		if code == 403 || code == 404 {
+			r.fails(tx)
+		}
+		res := r.answer(theirs, code, header.Foreign(said.Reason))
+		header.Copy(res, said, told.down)
+		r.finish(tx, res, Refused)
+	}
+}
+
+func (r *Registrar) fails(tx *transport.ServerTx) {
+	if r.failed != nil {
+		r.failed(tx.Flow())
+	}
+}
+
+// stale tells whether a challenge says that only the nonce was wrong (RFC 3261
+// section 22.1).
+func stale(said *sip.Response) bool {
+	for _, h := range said.GetHeaders("www-authenticate") {
+		text := strings.ToLower(strings.ReplaceAll(h.Value(), `"`, ""))
+		if strings.Contains(text, "stale=true") || strings.Contains(text, "stale=yes") {
+			return true
+		}
+	}
+	return false
+}
+
+// accepted takes a dialer's 200: what it says is so from now on.
+func (r *Registrar) accepted(tx *transport.ServerTx, a *Ask, up Upstream, wanted time.Duration, said *sip.Response) {
+	theirs := tx.Request()
+	r.table.Remove(a, tx.Flow().Proto())
+	if a.Contact == nil || a.Remove {
+		outcome := Queried
+		if a.Remove {
+			outcome = Removed
+		}
+		r.finish(tx, r.welcome(theirs, a, said, "", 0), outcome)
+		return
+	}
+	own := token(a.User, a.identity)
+	holds := granted(said, own, wanted)
+	if holds == 0 {
+		r.finish(tx, r.answer(theirs, 503, "SBC got no registration from "+up.Target.Trunk), Refused)
+		return
+	}
+	agent := ""
+	if h := theirs.GetHeader("user-agent"); h != nil {
+		agent = header.Clean(h.Value())
+	}
+	_, known := r.table.Find(own)
+	p, moved, ok := r.table.Put(Entry{Ask: a, Flow: tx.Flow(), Dialer: up.Target.Trunk, Agent: agent, Sealed: up.Sealed, Expiry: holds})
+	if !ok {
+		r.finish(tx, r.busy(theirs), Refused)
+		return
+	}
+	outcome := Registered
+	switch {
+	case moved:
+		outcome = Moved
+	case known:
+		outcome = Refreshed
+	}
+	r.finish(tx, r.welcome(theirs, a, said, own, min(holds, up.Max)), outcome)
+	r.keep(p)
+	if outcome != Refreshed {
+		r.log.Info("phone registered", "phone", a.User, "dialer", up.Target.Trunk, "outcome", outcome.String(), "remote", tx.Flow().Remote().String(),
+			"transport", tx.Flow().Proto().String(), "expires", holds.String(), "agent", agent)
+	}
+	if moved && r.moved != nil {
+		r.moved(p)
+	}
+}
+
+func (r *Registrar) busy(theirs *sip.Request) *sip.Response {
+	res := r.answer(theirs, 503, "SBC has too many phones")
+	res.AppendHeader(sip.NewHeader("Retry-After", "10"))
+	return res
+}
+
+// finish answers the phone.
+func (r *Registrar) finish(tx *transport.ServerTx, res *sip.Response, o Outcome) {
+	r.metrics.outcome(o)
+	if err := tx.Respond(res); err != nil {
+		r.log.Debug("response not sent", "code", res.StatusCode, "remote", tx.Flow().Remote().String(), "error", err)
+	}
+}
+
+// enter gives the CSeq of one more REGISTER; false where too many wait.
+//
+// It counts on from the clock: a dialer that knows the Call-ID from before a
+// restart of ours is never told a lower number (RFC 3261 section 10.2).
+func (r *Registrar) enter(a *Ask) (uint32, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.waiting >= maxWaiting {
+		return 0, false
+	}
+	r.waiting++
+	if len(r.last) > 2*MaxPhones { // of phones that are gone: the clock is ahead of them
+		clear(r.last)
+	}
+	id := token(a.User, a.identity)
+	seq := max(uint32(max(0, time.Since(epoch).Seconds())), r.last[id]+1)
+	r.last[id] = seq
+	return seq, true
+}
+
+// epoch is where CSeq numbers begin; they stay below 2**31 until 2068.
+var epoch = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
+
+func (r *Registrar) leave() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.waiting--
+}

@@ -217,9 +217,10 @@ func (c *Call) callB() {
 		Request: c.inviteB.Clone(),
 		Hop:     hop,
 		Prepare: func(req *sip.Request, f *transport.Flow) {
-			req.AppendHeader(&sip.ContactHeader{Address: Complete(req, f, way, header.Setup, theirs)})
+			contact := Complete(req, f, way, header.Setup, theirs)
+			req.AppendHeader(&sip.ContactHeader{Address: contact})
 			if autoAnswers {
-				autoAnswer(req, way.Host)
+				autoAnswer(req, contact.Host)
 			}
 			from := req.From().Address
 			c.box.put(func() { invite.From().Address = from })

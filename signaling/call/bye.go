@@ -1,6 +1,8 @@
 package call
 
 import (
+	"time"
+
 	"github.com/emiago/sipgo/sip"
 
 	"callseal/signaling/dialog"
@@ -23,6 +25,9 @@ func (c *Call) sendBye(l *leg, d *dialog.Dialog, first bool, over func()) {
 			switch {
 			case r.Err == nil:
 				c.byeAnswered(l, r.Response)
+			case first && l.party.Phone != nil:
+				c.awaitPhone(byePatience, l, func() { c.sendBye(l, d, false, over) })
+				return
 			case first && r.Flow != nil && r.Flow.Proto().Stream() && l.party.Trunk != nil:
 				c.sendBye(l, d, false, over)
 				return
@@ -33,6 +38,23 @@ func (c *Call) sendBye(l *leg, d *dialog.Dialog, first bool, over func()) {
 			over()
 		})
 	})
+}
+
+// A phone that lost its connection comes back by another one; until then it
+// cannot be told that the call has ended.
+const (
+	byePatience = 16 * time.Second
+	byePause    = 500 * time.Millisecond
+)
+
+// awaitPhone calls then once a phone can be reached, or when that takes too
+// long.
+func (c *Call) awaitPhone(left time.Duration, l *leg, then func()) {
+	if left <= 0 || l.party.Phone.Flow() != nil {
+		then()
+		return
+	}
+	time.AfterFunc(byePause, func() { c.box.put(func() { c.awaitPhone(left-byePause, l, then) }) })
 }
 
 // byeAnswered notes an answer that leaves open whether the remote has ended

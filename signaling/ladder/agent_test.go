@@ -23,11 +23,12 @@ type agent struct {
 	links []*link // every connection that it ever had; guarded by player.mu
 	inbox []*received
 
-	calls    map[int]*talk
-	requests int // sent; makes branches
-	sent     []*sent
-	got      []*received
-	known    map[string]bool // again() of all that came, and whether the agent took note
+	calls     map[int]*talk
+	requests  int // sent; makes branches
+	registers int // of them REGISTER, each with a higher CSeq
+	sent      []*sent
+	got       []*received
+	known     map[string]bool // again() of all that came, and whether the agent took note
 }
 
 // link is one connection of an agent.

@@ -31,6 +31,9 @@ func (a *agent) take(r *received, s *step) (faults []string) {
 	if t == nil || s.is("ignored") || known && r.method() != "ACK" {
 		return faults
 	}
+	if r.method() == "INVITE" && r.toTag() == "" && r.has("Authorization") { // of a call of its own, in the place of one that was challenged
+		t.heard = nil
+	}
 	before := t.heard
 	if l := lookAt(r.body); l != nil {
 		fault(r.get("Content-Type") == "application/sdp", "Content-Type %q", r.get("Content-Type"))

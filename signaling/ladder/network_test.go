@@ -92,6 +92,9 @@ func (d *door) Close() error {
 	return nil
 }
 
+// phonesAddr is where it dials from for phones.
+var phonesAddr = netip.MustParseAddr("192.0.2.10")
+
 // serverAddr is where the server under test dials from.
 var serverAddr = netip.MustParseAddr("192.0.2.9")
 

@@ -330,6 +330,9 @@ func (p *player) fill(a *agent, value string) (string, error) {
 		pairs = append(pairs, "{"+name+"}", at.String())
 	}
 	for _, r := range a.got {
+		if v := r.get("Contact"); r.method() == "REGISTER" && v != "" && v != "*" { // by which it reaches a phone
+			pairs = append([]string{"{contact}", "<" + inside(v) + ">", "{phone}", inside(v)}, pairs...)
+		}
 		if v := r.get("RSeq"); v != "" {
 			pairs = append([]string{"{rack}", v + " " + r.get("CSeq")}, pairs...)
 		}

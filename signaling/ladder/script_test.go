@@ -23,7 +23,7 @@
 //
 // Words of a line that sends: call:2 (another call), tag:x, sdp:..., nosdp, again (the same octets once more), lost (on the way), cseq:7,
 // branch:x, totag:x, fromtag:x, callid:x (rules broken on purpose), over:new (a new connection), from:D (another machine's socket),
-// fresh (no part of the dialog), can:update,100rel,timer (what the agent says that it knows), rseq:1 (sent reliably), frag:486
+// fresh (no part of the dialog), unanswered (no answer is to come), can:update,100rel,timer (what the agent says that it knows), rseq:1 (sent reliably), frag:486
 // (a message/sipfrag body that says so, and much more).
 // Words of a line that expects: call:2, tag:x (ours, in To or From), sdp:..., nosdp, again, in:..., cseq:7, same and new of key and version,
 // frag:486 (a message/sipfrag body that says so, and nothing more), ignored (the agent does not take note), over:new (it came by a connection that was not there before).
@@ -55,7 +55,7 @@ func (s *step) is(word string) bool { _, ok := s.words[word]; return ok }
 
 // words that a line may have.
 var (
-	sendWords   = []string{"call", "tag", "sdp", "nosdp", "again", "lost", "cseq", "branch", "totag", "fromtag", "callid", "over", "from", "fresh", "rseq", "to", "frag", "can"}
+	sendWords   = []string{"call", "tag", "sdp", "nosdp", "again", "lost", "cseq", "branch", "totag", "fromtag", "callid", "over", "from", "fresh", "rseq", "to", "frag", "can", "unanswered"}
 	expectWords = []string{"call", "tag", "sdp", "nosdp", "again", "in", "cseq", "ignored", "over", "at", "frag"}
 )
 
@@ -94,13 +94,15 @@ func readScript(text string) ([]*step, error) {
 	return steps, nil
 }
 
-// abbreviated spells out the lines that stand for the beginning and the end of a call that goes well: "up", and "down". What else stands on
-// the line of up is said by both agents.
+// abbreviated spells out the lines that stand for the beginning and the end of a call that goes well: "up", and "down", and for a
+// REGISTER that goes well: "registers". What else stands on the line of up is said by both agents.
 func abbreviated(line string) []string {
 	first, words, _ := strings.Cut(line, " ")
 	switch first {
 	case "up":
 		return []string{"A -> INVITE " + words, "B <- INVITE", "B -> 200 " + words, "B <- ACK", "A <- 200", "A -> ACK"}
+	case "registers":
+		return []string{"C -> REGISTER " + words, "A <- REGISTER", "A -> 200", "C <- 200 REGISTER"}
 	case "down":
 		return []string{"A -> BYE", "A <- 200 BYE", "B <- BYE", "B -> 200 BYE"}
 	}

@@ -72,6 +72,10 @@ func (a *agent) ask(s *step, t *talk) error {
 	from, to := t.self+";tag="+t.tag, t.peer
 	var routes []string
 	switch {
+	case method == "REGISTER":
+		to = t.self
+		a.registers++
+		seq = a.registers
 	case method == "CANCEL" || method == "ACK" && a.refused(t) != nil:
 		invite := a.refused(t)
 		if method == "CANCEL" {
@@ -143,7 +147,7 @@ func (a *agent) ask(s *step, t *talk) error {
 // record remembers a request and sends it.
 func (a *agent) record(s *step, t *talk, d *dialog, m *message) error {
 	m.raw = m.encode()
-	out := &sent{message: m, lost: s.is("lost"), talk: t}
+	out := &sent{message: m, lost: s.is("lost"), cut: s.is("unanswered"), talk: t}
 	a.sent = append(a.sent, out)
 	switch m.method() {
 	case "INVITE":
@@ -255,6 +259,10 @@ func (a *agent) override(s *step, m *message) error {
 		"to":      func(v string) { m.start = m.method() + " " + v + " SIP/2.0" },
 	} {
 		if v := s.words[word]; v != "" {
+			v, err := a.player.fill(a, v)
+			if err != nil {
+				return err
+			}
 			set(v)
 		}
 	}
@@ -297,6 +305,9 @@ func (a *agent) respond(s *step, t *talk, code int) error {
 	refreshing := method == "INVITE" || method == "UPDATE"
 	if refreshing && code > 100 && code < 300 {
 		m.add("Contact", a.contact())
+	}
+	if method == "REGISTER" && code == 200 && r.has("Contact") && r.get("Expires") != "0" {
+		m.add("Contact", r.get("Contact"))
 	}
 	able(s, m)
 	if v := s.words["rseq"]; v != "" {

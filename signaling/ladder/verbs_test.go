@@ -12,8 +12,10 @@ import (
 
 	"callseal/media"
 	"callseal/sdp"
+	"callseal/signaling"
 	"callseal/signaling/auth"
 	"callseal/signaling/register"
+	"callseal/signaling/registrar"
 	"callseal/signaling/transport"
 	"callseal/signaling/trunk"
 )
@@ -330,6 +332,10 @@ func (set *setting) one(name, value string) error {
 		limits.Setups, err = strconv.Atoi(value)
 	case "memory":
 		limits.Memory, err = strconv.ParseUint(value, 10, 64)
+	case "phones": // phones=on: they register, and only then may call; phones=auto: and answer logins by themselves
+		set.cfg.Phones = signaling.Phones{Directory: registrar.Everybody{Dialer: "dialer1"}, Source: netip.AddrPortFrom(phonesAddr, 5062),
+			AutoAnswer: value == "auto"}
+		set.cfg.Listeners[2].Sources = nil
 	case "routes":
 		set.cfg.Table.Routes = nil
 	default:

@@ -88,9 +88,6 @@ func granted(res *sip.Response, token string, wanted time.Duration) time.Duratio
 // answer makes what the phone hears of the dialer's answer.
 func (r *Registrar) answer(theirs *sip.Request, code int, phrase string) *sip.Response {
 	res := sip.NewResponseFromRequest(theirs, code, phrase, nil)
-	if tag, ok := res.To().Params.Get("tag"); !ok || tag == "" { // RFC 3261 section 8.2.6.2
-		res.To().Params.Add("tag", digest("answer", theirs.CallID().Value()))
-	}
 	res.AppendHeader(sip.NewHeader("Server", r.userAgent()))
 	return res
 }

@@ -223,7 +223,7 @@ func TestCodes(t *testing.T) {
 		{"UPDATE without call", "UPDATE", "", "", nil, "481 Call/Transaction Does Not Exist", "no_dialog", ""},
 		{"PRACK without call", "PRACK", "", "", nil, "481 Call/Transaction Does Not Exist", "no_dialog", ""},
 		{"BYE without call", "BYE", "", "", nil, "481 Call/Transaction Does Not Exist", "no_dialog", ""},
-		{"check-sync", "NOTIFY", "Event: check-sync\n", "", nil, "503 SBC reaches phones in calls only", "phone", ""},
+		{"check-sync", "NOTIFY", "Event: check-sync\n", "", nil, "503 SBC reaches phones that register here only", "phone", ""},
 		{"MESSAGE without a route", "MESSAGE", "", "", noRoute, "503 SBC has no route for dialer1", "route", ""},
 		{"MESSAGE of a stranger", "MESSAGE", "", "", nobody, "403 SBC does not know this address", "source", ""},
 		{"MESSAGE with SDP", "MESSAGE", "Content-Type: application/sdp\n", offer, nil, "415 SBC passes SDP in offers only", "content_type", "Accept: */*"},

@@ -129,6 +129,7 @@ func (s *Server) fromPhone(from call.Party, w trunk.Wanted) (call.Onward, error)
 		}
 	}
 	choice, err := st.cfg.Table.Find(w)
+	choice.Trunks = s.desk.Order(choice.Trunks)
 	onward := call.ToTrunks(choice)
 	for i, to := range onward.Parties {
 		if to.Role == transport.Dialer {

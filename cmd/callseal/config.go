@@ -107,6 +107,7 @@ func parseConfig(r io.Reader, files fileSystem, now time.Time) (*Config, *report
 	l.trust()
 	l.routes()
 	l.phoneDirectory()
+	l.registrations()
 	l.unused()
 	return &l.cfg, rep, nil
 }

@@ -110,9 +110,6 @@ func (l *loader) serverTLS(place string) *tls.Config {
 
 // phones reads what belongs to a listener for phones, which have no trunk.
 func (l *loader) phones(place string, raw rawListener, ln *signaling.Listener) {
-	if len(raw.Sources) == 0 {
-		l.warn(place, fault{"no phone may call here", "add sources: [PREFIX], the networks that the phones are in"})
-	}
 	ln.Sources = prefixes(l.sources(place, raw.Sources))
 	ln.Media = l.mode(place+".media", raw.Media)
 	ln.Suites = l.suites(place+".suites", raw.Suites, sdp.Suites())

@@ -13,6 +13,7 @@ import (
 	"callseal/sdp"
 	"callseal/signaling/auth"
 	"callseal/signaling/phonebook"
+	"callseal/signaling/registrar"
 	"callseal/signaling/transport"
 )
 
@@ -27,6 +28,9 @@ type rawPhones struct {
 	Database   *rawDatabase      `yaml:"database"`
 	Policies   []rawPolicy       `yaml:"policies"`
 	Rollout    *rawRollout       `yaml:"rollout"`
+	Source     string            `yaml:"source"`
+	Expiry     rawExpiry         `yaml:"expiry"`
+	AutoAnswer bool              `yaml:"auto_answer"`
 }
 
 type rawUser struct {
@@ -101,7 +105,8 @@ func (l *loader) phoneDirectory() {
 
 // phones are what a file without the section gets.
 func rawPhonesDefaults() rawPhones {
-	return rawPhones{Registrar: defaultRegistrar, Realm: defaultRealm, Algorithms: []string{defaultAlgorithm}}
+	return rawPhones{Registrar: defaultRegistrar, Realm: defaultRealm, Algorithms: []string{defaultAlgorithm},
+		Expiry: rawExpiry{registrar.MinExpiry, registrar.MaxExpiry}}
 }
 
 func (l *loader) algorithms(names []string) []auth.Algorithm {

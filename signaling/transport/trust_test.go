@@ -29,6 +29,8 @@ func (d *doorkeeper) Known(f *Flow) bool {
 
 func (d *doorkeeper) InDialog(_, tag string) bool { return tag == d.dialog }
 
+func (d *doorkeeper) Registers(*Flow) bool { return false }
+
 func (d *doorkeeper) Exempt(a netip.Addr) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -164,17 +164,19 @@ func (p *player) nothingLeft() error {
 	return errors.Join(append(faults, p.marked())...)
 }
 
-// marked finds a code at A that would mark a lead at VICIdial, and that B never said.
+// marked finds a code at A that would mark a lead at VICIdial, and that no carrier ever said.
 func (p *player) marked() error {
 	said := map[int]bool{}
-	for _, m := range p.agents["B"].sent {
-		said[m.code()] = true
+	for _, name := range p.names() {
+		for _, m := range p.agents[name].sent {
+			said[m.code()] = said[m.code()] || name != "A"
+		}
 	}
 	for _, r := range p.agents["A"].got {
 		switch r.code() {
 		case 404, 480, 484, 485, 486, 600, 603, 604:
 			if !said[r.code()] {
-				return fmt.Errorf("A was told %d, which B never said", r.code())
+				return fmt.Errorf("A was told %d, which no carrier said", r.code())
 			}
 		}
 	}

@@ -90,27 +90,7 @@ func init() {
 		return nil
 	}
 	// reload b.health=10s: the server works by another configuration.
-	verbs["reload"] = func(p *player, s *step) error {
-		cfg := *p.setting.cfg
-		cfg.Table = trunk.Table{Routes: slices.Clone(cfg.Table.Routes)}
-		other := make(map[*trunk.Trunk]*trunk.Trunk)
-		for _, t := range p.setting.cfg.Table.Trunks {
-			copied := *t
-			other[t] = &copied
-			cfg.Table.Trunks = append(cfg.Table.Trunks, &copied)
-		}
-		for i, r := range cfg.Table.Routes {
-			cfg.Table.Routes[i].To = slices.Clone(r.To)
-			for j, d := range r.To {
-				cfg.Table.Routes[i].To[j].Trunk = other[d.Trunk]
-			}
-		}
-		p.setting.cfg = &cfg
-		if err := p.setting.apply(s.args); err != nil {
-			return err
-		}
-		return p.server.Reload(cfg)
-	}
+	verbs["reload"] = (*player).reload
 	// drain: no new calls are taken.
 	verbs["drain"] = func(p *player, _ *step) error {
 		over, cancel := context.WithCancel(context.Background())
@@ -136,6 +116,29 @@ func init() {
 	}
 	// count 1 callseal_byes_unanswered_total role=carrier: a counter's sum.
 	verbs["count"] = (*player).checkCount
+}
+
+// reload is that verb.
+func (p *player) reload(s *step) error {
+	cfg := *p.setting.cfg
+	cfg.Table = trunk.Table{Routes: slices.Clone(cfg.Table.Routes)}
+	other := make(map[*trunk.Trunk]*trunk.Trunk)
+	for _, t := range p.setting.cfg.Table.Trunks {
+		copied := *t
+		other[t] = &copied
+		cfg.Table.Trunks = append(cfg.Table.Trunks, &copied)
+	}
+	for i, r := range cfg.Table.Routes {
+		cfg.Table.Routes[i].To = slices.Clone(r.To)
+		for j, d := range r.To {
+			cfg.Table.Routes[i].To[j].Trunk = other[d.Trunk]
+		}
+	}
+	p.setting.cfg = &cfg
+	if err := p.setting.apply(s.args); err != nil {
+		return err
+	}
+	return p.server.Reload(cfg)
 }
 
 func (p *player) gate(name string, refuse, stall bool) {

@@ -28,6 +28,7 @@ type Config struct {
 	Access       *web.Access // to the admin pages
 	Log          logConfig
 	DrainTimeout time.Duration
+	DNS          dnsConfig
 	// Certificates are all certificates that the file names; their expiry is
 	// published.
 	Certificates []namedCertificate
@@ -105,6 +106,7 @@ func parseConfig(r io.Reader, files fileSystem, now time.Time) (*Config, *report
 	l.trunks()
 	l.limits()
 	l.trust()
+	l.dns()
 	l.routes()
 	l.phoneDirectory()
 	l.registrations()
@@ -118,6 +120,7 @@ func rawDefaults() rawConfig {
 		Admin:     rawAdmin{Listen: defaultAdmin},
 		Log:       rawLog{Level: "info", Format: "text"},
 		Trust:     defaultTrust(),
+		DNS:       defaultDNS(),
 		Drain:     rawDrain{Timeout: defaultDrainTimeout},
 		Signaling: rawSignaling{DSCP: transport.DefaultDSCP},
 		Phones:    rawPhonesDefaults(),

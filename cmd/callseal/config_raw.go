@@ -15,6 +15,7 @@ type rawConfig struct {
 	Media     rawMedia      `yaml:"media"`
 	Limits    rawLimits     `yaml:"limits"`
 	Trust     rawTrust      `yaml:"trust"`
+	DNS       rawDNS        `yaml:"dns"`
 	Failover  rawFailover   `yaml:"failover"`
 	Dialers   []rawTrunk    `yaml:"dialers"`
 	Carriers  []rawTrunk    `yaml:"carriers"`

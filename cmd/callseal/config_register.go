@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"strings"
 
@@ -187,7 +188,7 @@ func (l *loader) nextHop(place string, raw rawTrunk, line *register.Line) (nextH
 		l.fail(place+".uri", *f)
 		return hop, false
 	}
-	if line != nil && (!strings.EqualFold(line.Host, hop.host) || line.Port != 0 && line.Port != hop.port ||
+	if line != nil && (!strings.EqualFold(line.Host, hop.host) || line.Port != 0 && line.Port != cmp.Or(hop.port, hop.proto.DefaultPort()) ||
 		line.Transport != "" && line.Transport != hop.proto.String()) {
 		l.fail(place+".register", fault{"leads elsewhere than uri", "write the same transport, host and port, or leave out uri"})
 		return hop, false
@@ -206,9 +207,6 @@ func hopOf(line *register.Line) (nextHop, *fault) {
 	} else if line.Port == transport.UDP.DefaultPort() {
 		return hop, &fault{"names port 5060, which is that of SIP in the clear, and no transport",
 			"write tls://USER...@HOST:5061 where the carrier has TLS; else udp://USER...@HOST:5060, and plaintext"}
-	}
-	if hop.port == 0 {
-		hop.port = hop.proto.DefaultPort()
 	}
 	return hop, nil
 }

@@ -62,7 +62,7 @@ func TestPropertyPasswordsAreNotReported(t *testing.T) {
 func TestAccounts(t *testing.T) {
 	cfg := good(t, "testdata/minimal.yml", goodFiles(t))
 	other, reserve := cfg.Signaling.Table.ByName("other"), cfg.Signaling.Table.ByName("reserve")
-	if got := fmt.Sprint(other.Target.Proto, other.Target.Host, other.Target.Port, other.Target.TLS.ServerName); got != "tlssip.other.example5061sip.other.example" {
+	if got := fmt.Sprint(other.Target.Proto, other.Target.Host, other.Target.Port, other.Target.TLS.ServerName); got != "tlssip.other.example0sip.other.example" {
 		t.Errorf("a registration string leads to %s", got)
 	}
 	for _, row := range []struct{ name, got, want string }{

@@ -13,7 +13,7 @@ import (
 type nextHop struct {
 	proto transport.Proto
 	host  string // without the brackets of an IPv6 address
-	port  uint16
+	port  uint16 // 0: not given, so that DNS says it (RFC 3263 section 4.2)
 }
 
 // parseURI reads `sip:HOST[:PORT][;transport=udp|tcp|tls]` or
@@ -32,7 +32,7 @@ func parseURI(text string) (nextHop, *fault) {
 	if f != nil {
 		return nextHop{}, f
 	}
-	host, port, ok := splitHostPort(hostport, proto.DefaultPort())
+	host, port, ok := splitHostPort(hostport, 0)
 	if !ok {
 		return nextHop{}, &fault{quote(hostport) + " is no host and port", `write one like "sip.example.com:5061" or "[2001:db8::1]:5061"`}
 	}

@@ -14,6 +14,7 @@ import (
 	"callseal/cmd/callseal/directory"
 	"callseal/media"
 	"callseal/signaling"
+	"callseal/signaling/locate"
 )
 
 const metricsIntro = `# Metrics
@@ -52,6 +53,7 @@ func TestMetricsTable(t *testing.T) {
 	reg, _ := newRegistry(func() *Config { return cfg })
 	signaling.NewMetrics(reg)
 	directory.NewMetrics(reg)
+	locate.NewMetrics(reg)
 	if _, err := media.NewMetrics(reg); err != nil {
 		t.Fatal(err)
 	}

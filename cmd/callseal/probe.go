@@ -6,11 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"strings"
 	"time"
 
 	"callseal/sdp"
+	"callseal/signaling/locate"
 	"callseal/signaling/probe"
 	"callseal/signaling/transport"
 	"callseal/signaling/trunk"
@@ -37,6 +39,9 @@ func (c probeCmd) Run(out output) error {
 		return err
 	}
 	target.Call, target.From, target.UserAgent = c.Call, c.From, userAgent
+	if names, ok := target.Resolver.(*locate.Resolver); ok {
+		defer names.Close()
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), c.Timeout)
 	defer cancel()
 	rep, err := probe.Run(ctx, *target)
@@ -54,6 +59,11 @@ func (c probeCmd) Run(out output) error {
 		return errProbe
 	}
 	return nil
+}
+
+// probeResolver finds hosts as calls do. It is new, and so remembers nothing.
+func probeResolver(cfg dnsConfig) *locate.Resolver {
+	return newResolver(func() dnsConfig { return cfg }, slog.New(slog.DiscardHandler), locate.NewMetrics(nil))
 }
 
 // target says what to probe: a trunk as it is configured, or an address.
@@ -94,7 +104,7 @@ func (c probeCmd) trunk(cfg *Config, t *trunk.Trunk) (*probe.Config, error) {
 	}
 	return &probe.Config{
 		Target: t.Target, Media: t.Media, Suites: t.Suites, Bind: bind, Show: show,
-		Network: cfg.Signaling.Network, Resolver: cfg.Signaling.Resolver,
+		Network: cfg.Signaling.Network, Resolver: probeResolver(cfg.DNS),
 	}, nil
 }
 
@@ -111,7 +121,7 @@ func (c probeCmd) address() (*probe.Config, error) {
 	l := loader{decoder: &decoder{report: &report{}}, files: dirFiles("."), now: time.Now()}
 	t := &probe.Config{
 		Target: transport.Target{Trunk: c.Remote, Role: transport.Carrier, Proto: hop.proto, Host: hop.host, Port: hop.port},
-		Media:  sdp.Required, Suites: trunkSuites(),
+		Media:  sdp.Required, Suites: trunkSuites(), Resolver: probeResolver(dnsConfig{}),
 	}
 	if hop.proto != transport.TLS {
 		t.Media = sdp.Off

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"callseal/signaling/transport"
 )
 
 // good parses a file that must be without fault or warning.
@@ -126,9 +128,9 @@ func TestDefaultsAreWhatTheyWere(t *testing.T) {
 		{"log.level", cfg.Log.Level.String(), "INFO"},
 		{"media.ports", [2]uint16{cfg.Media.Ports.Min, cfg.Media.Ports.Max}, [2]uint16{20000, 29999}},
 		{"limits.calls", cfg.Signaling.Limits.Calls, 2500},
-		{"dialers.uri", cfg.Signaling.Table.Trunks[0].Target.Port, uint16(5061)},
+		{"dialers.uri", cfg.Signaling.Table.Trunks[0].Target.Proto, transport.TLS},
 		{"dialers.tls.server_name", cfg.Signaling.Table.Trunks[0].Target.TLS.ServerName, "dialer1.example.com"},
-		{"carriers.uri", cfg.Signaling.Table.Trunks[1].Target.Port, uint16(5060)},
+		{"carriers.uri", cfg.Signaling.Table.Trunks[2].Target.Port, uint16(0)},
 		{"dialers.suites", len(cfg.Signaling.Table.Trunks[0].Suites), 1},
 		{"listeners.suites", len(cfg.Signaling.Listeners[0].Suites), 6},
 		{"plain hops", len(cfg.Hops), 4},

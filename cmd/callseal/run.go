@@ -23,6 +23,7 @@ import (
 	"callseal/media"
 	"callseal/signaling"
 	"callseal/signaling/call"
+	"callseal/signaling/locate"
 )
 
 // runCmd is `callseal run`.
@@ -111,6 +112,7 @@ type house struct {
 	server  *signaling.Server
 	admin   *web.Server
 	phones  *directory.Directory
+	names   *locate.Resolver
 	metrics *reloadMetrics
 	reloads atomic.Pointer[reloadStatus]
 	config  atomic.Pointer[Config] // that is in effect
@@ -139,6 +141,8 @@ func assemble(cfg *Config, log *slog.Logger) (*house, error) {
 	if h.relay, err = media.New(relayed); err != nil {
 		return nil, err
 	}
+	h.names = newResolver(func() dnsConfig { return h.config.Load().DNS }, log, locate.NewMetrics(reg))
+	cfg.Signaling.Resolver = h.names
 	if h.server, err = signaling.New(cfg.Signaling, call.NewRelay(h.relay), log, signaling.NewMetrics(reg)); err != nil {
 		return nil, err
 	}
@@ -172,6 +176,7 @@ func (h *house) reload(cfg *Config) error {
 	}
 	h.relay.SetSilence(cfg.Media.Silence)
 	h.phones.Use(cfg.Directory)
+	h.names.Tune(cfg.DNS.Timeout, cfg.DNS.Stale)
 	h.admin.SetAccess(cfg.Access)
 	h.config.Store(cfg)
 	return nil
@@ -217,6 +222,7 @@ func (h *house) unready() string {
 // comes in the opposite order: first the server, which ends its calls, then
 // the relay under them, last the admin pages, which show it.
 func (h *house) run(ctx context.Context, up func()) error {
+	defer h.names.Close()
 	defer h.up.Store(false)
 	return runTasks(ctx, []namedTask{{"admin", h.admin}, {"media", h.relay}, {"signaling", h.server}, {"phones", h.phones}}, func() {
 		h.up.Store(true)

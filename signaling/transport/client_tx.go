@@ -349,6 +349,7 @@ func (t *ClientTx) machineEnded(m *sip.ClientTx, err error) {
 func (t *ClientTx) timedOut() {
 	if c := t.flow.conn; c != nil {
 		if c.heard.Load() < t.sent.UnixNano() && c.flow.trunk != "" {
+			t.endpoint.pool.unreached(t.flow)
 			c.end(transactionTimeout, sip.ErrTransactionTimeout)
 		}
 		return

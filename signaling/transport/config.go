@@ -23,6 +23,13 @@ type Resolver interface {
 	LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error)
 }
 
+// Locator is a Resolver that also knows which servers a SIP domain has, and lists them in the order in which they are to be tried (RFC 3263
+// section 4.2). Each of them is verified under the target's own name: that of a server, which comes out of DNS, proves nothing (RFC 5922 section 4).
+type Locator interface {
+	Resolver
+	Locate(ctx context.Context, proto Proto, host string) ([]netip.AddrPort, error)
+}
+
 // Config is what New needs. Handler and Log are required; every other field has a usable zero value.
 type Config struct {
 	Listeners  []Listener
@@ -32,7 +39,7 @@ type Config struct {
 	Metrics    *Metrics     // nil: counted, but registered nowhere
 	Tap        func(Tapped) // called for every message in and out, from many goroutines; it must not block. nil costs nothing
 	TapSecrets bool         // pass keys and digests to Tap instead of REDACTED
-	Resolver   Resolver     // nil: the system's
+	Resolver   Resolver     // nil: the system's; it may be a Locator
 	Trust      Trust        // what becomes of those who are not ours; the Handler is asked who is, if it is a Gatekeeper
 	Network    Network      // nil: the operating system's
 	UserAgent  string       // Server header of the answers made here; "" writes none
@@ -45,7 +52,7 @@ type Target struct {
 	Role  Role       // Dialer or Carrier; a Phone is never dialled
 	Proto Proto      // udp, tcp or tls
 	Host  string     // name or IP address literal, IPv6 without brackets
-	Port  uint16     // 0: the protocol's default
+	Port  uint16     // 0: what a Locator finds, else the protocol's default
 	TLS   *ClientTLS // for TLS: how to verify the remote; nil verifies Host against the system's roots
 	// Source is our own address of it. The port is that of a UDP socket, 0 for any; streams leave by any port. The zero value leaves the address
 	// to the kernel, or, without a Pool, a UDP socket to the listener of the role.

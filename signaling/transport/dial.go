@@ -8,7 +8,6 @@ import (
 	"net"
 	"net/netip"
 	"slices"
-	"strconv"
 	"sync"
 	"time"
 )
@@ -34,10 +33,11 @@ func (f *Flow) key() lineKey { return lineKey{f.trunk, f.pool} }
 type line struct {
 	target  Target
 	tls     ClientTLS
-	flow    *Flow            // the connection, while it lives; of UDP the socket and the chosen address
-	until   time.Time        // UDP: when the address is looked up again
-	skip    netip.Addr       // UDP: an address that did not answer; others come first
-	own     map[bool]*socket // UDP: sockets of the trunk's own, by whether they are IPv4
+	flow    *Flow                        // the connection, while it lives; of UDP the socket and the chosen address
+	until   time.Time                    // UDP: when the address is looked up again
+	addrs   []netip.AddrPort             // where it leads to, as of the last lookup
+	failed  map[netip.AddrPort]time.Time // when addresses were found dead; others are tried first for a while
+	own     map[bool]*socket             // UDP: sockets of the trunk's own, by whether they are IPv4
 	dialing bool
 	waiting []found
 }
@@ -69,11 +69,15 @@ func (p *pool) acquire(t *Target, addr netip.AddrPort, done found) {
 		done(s.flow(addr, t.Trunk), false, nil)
 		return
 	}
-	if l.usable(time.Now()) && !l.dialing {
+	now := time.Now()
+	if l.usable(now) && len(l.waiting) == 0 {
 		done(l.flow, false, nil)
-		return
+		if l.dialing || !l.aged(now) {
+			return
+		}
+	} else {
+		l.waiting = append(l.waiting, done)
 	}
-	l.waiting = append(l.waiting, done)
 	if l.dialing {
 		return
 	}
@@ -88,7 +92,7 @@ func (p *pool) acquire(t *Target, addr netip.AddrPort, done found) {
 // line gives the trunk's line; one that leads elsewhere, after a change of configuration, is left to its calls and replaced.
 func (p *pool) line(t *Target) *line {
 	config, wanted := t.config(), *t
-	wanted.TLS, wanted.Port = nil, t.port()
+	wanted.TLS = nil
 	l := p.lines[t.key()]
 	if l != nil {
 		have := l.target
@@ -97,7 +101,7 @@ func (p *pool) line(t *Target) *line {
 			return l
 		}
 	}
-	fresh := &line{target: wanted, tls: config, own: map[bool]*socket{}}
+	fresh := &line{target: wanted, tls: config, own: map[bool]*socket{}, failed: map[netip.AddrPort]time.Time{}}
 	fresh.target.TLS = &fresh.tls
 	if l != nil && l.target.Source == wanted.Source {
 		fresh.own = l.own
@@ -108,9 +112,13 @@ func (p *pool) line(t *Target) *line {
 	return fresh
 }
 
+// usable: there is a connection, or an address that was looked up not too long ago.
 func (l *line) usable(now time.Time) bool {
-	return l.flow != nil && l.flow.Alive() && (l.flow.conn != nil || now.Before(l.until))
+	return l.flow != nil && l.flow.Alive() && (l.flow.conn != nil || now.Before(l.until.Add(resolveGrace)))
 }
+
+// aged: the address is good for the request at hand, but is to be looked up again meanwhile.
+func (l *line) aged(now time.Time) bool { return l.flow.conn == nil && !now.Before(l.until) }
 
 // dial makes the line's flow and answers who waits for it.
 func (p *pool) dial(l *line, t *Target) {
@@ -119,11 +127,14 @@ func (p *pool) dial(l *line, t *Target) {
 	defer cancel()
 	var f *Flow
 	addrs, err := e.resolve(ctx, t)
+	if err == nil {
+		addrs = p.found(l, addrs)
+	}
 	switch {
 	case err != nil:
 		err = &Failure{Trunk: t.Trunk, Stage: StageResolve, Cause: classify(err), Err: err}
 	case t.Proto == UDP:
-		f, err = p.choose(l, addrs)
+		f, err = p.choose(l, addrs[0])
 	default:
 		f, err = p.connect(ctx, t, addrs)
 	}
@@ -148,14 +159,25 @@ func (p *pool) answer(l *line, f *Flow, err error) {
 	}
 }
 
-// choose picks the address a UDP trunk is sent to.
-func (p *pool) choose(l *line, addrs []netip.AddrPort) (*Flow, error) {
+// found notes where a line leads to, and puts the addresses that were found dead a moment ago behind the others.
+func (p *pool) found(l *line, addrs []netip.AddrPort) []netip.AddrPort {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	to := addrs[0]
-	if len(addrs) > 1 && to.Addr() == l.skip {
-		to = addrs[1]
-	}
+	now := time.Now()
+	maps.DeleteFunc(l.failed, func(a netip.AddrPort, at time.Time) bool {
+		return now.Sub(at) >= avoidFor || !slices.Contains(addrs, a)
+	})
+	l.addrs = slices.Clone(addrs)
+	slices.SortStableFunc(l.addrs, func(a, b netip.AddrPort) int {
+		return l.failed[a].Compare(l.failed[b]) // of those that are all dead the one that has been for longest comes first
+	})
+	return l.addrs
+}
+
+// choose makes the flow to a UDP trunk's address.
+func (p *pool) choose(l *line, to netip.AddrPort) (*Flow, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	s, err := p.socket(l, to.Addr())
 	if err != nil {
 		return nil, &Failure{Trunk: l.target.Trunk, Stage: StageConnect, Cause: classify(err), Err: err}
@@ -198,13 +220,19 @@ func (p *pool) socket(l *line, to netip.Addr) (*socket, error) {
 	return s, nil
 }
 
-// unreached: a UDP trunk did not answer; its addresses are looked up again, and another one is tried first.
-func (p *pool) unreached(f *Flow) {
+// unreached: a trunk's address did not answer. Its addresses are looked up again, and others are tried first. more says that there are some.
+func (p *pool) unreached(f *Flow) (more bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if l := p.lines[f.key()]; l != nil && l.flow != nil && l.flow.id == f.id {
-		l.flow, l.skip = nil, f.remote.Addr()
+	l := p.lines[f.key()]
+	if l == nil || !slices.Contains(l.addrs, f.remote) {
+		return false
 	}
+	l.failed[f.remote] = time.Now()
+	if l.flow != nil && l.flow.id == f.id && l.flow.conn == nil {
+		l.flow = nil
+	}
+	return slices.ContainsFunc(l.addrs, func(a netip.AddrPort) bool { return l.failed[a].IsZero() })
 }
 
 // leadsTo tells whether requests to a trunk go to an address.
@@ -212,7 +240,7 @@ func (p *pool) leadsTo(a netip.Addr) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, l := range p.lines {
-		if l.flow != nil && l.flow.remote.Addr() == a {
+		if slices.ContainsFunc(l.addrs, func(to netip.AddrPort) bool { return to.Addr() == a }) {
 			return true
 		}
 		if host, err := netip.ParseAddr(l.target.Host); err == nil && host.Unmap() == a {
@@ -242,65 +270,6 @@ func (p *pool) close() {
 	for _, s := range p.retired {
 		s.close()
 	}
-}
-
-// connect tries the addresses one after the other until one gives a verified connection. When none does, the failure that came farthest is
-// returned: a wrong certificate says more than a refused connect.
-func (p *pool) connect(ctx context.Context, t *Target, addrs []netip.AddrPort) (*Flow, error) {
-	var worst *Failure
-	deadline := time.Now().Add(p.endpoint.limits.Connect)
-	for i, to := range addrs {
-		f, failure := p.connectTo(ctx, t, to, share(deadline, len(addrs)-i))
-		if failure == nil {
-			return f, nil
-		}
-		if worst == nil || failure.Stage > worst.Stage {
-			worst = failure
-		}
-	}
-	return nil, worst
-}
-
-// share divides what is left until deadline among the addresses still to try, but gives each a useful time.
-func share(deadline time.Time, left int) time.Duration {
-	const least = time.Second
-	return max(time.Until(deadline)/time.Duration(left), least)
-}
-
-// connectTo opens one connection and starts to serve it.
-func (p *pool) connectTo(ctx context.Context, t *Target, to netip.AddrPort, within time.Duration) (*Flow, *Failure) {
-	e := p.endpoint
-	started := time.Now()
-	raw, err := e.network.Dial(ctx, within, t.Source.Addr(), to)
-	if err != nil {
-		return nil, &Failure{Trunk: t.Trunk, Stage: StageConnect, Cause: classify(err), Err: err}
-	}
-	tune(raw)
-	stream := raw
-	if t.Proto == TLS {
-		secured, failure := e.clientHandshake(ctx, t, raw)
-		if failure != nil {
-			_ = raw.Close() // the handshake's failure is what matters
-			e.metrics.tlsFailure(t.Role, failure)
-			return nil, failure
-		}
-		stream = secured
-		e.metrics.handshake(t.Role, secured.ConnectionState().Version)
-	}
-	local := tcpAddr(raw.LocalAddr())
-	f := &Flow{id: t.Proto.String() + "-" + strconv.FormatUint(e.serial.Add(1), 10), role: t.Role, proto: t.Proto, trunk: t.Trunk, pool: t.Pool,
-		local: local, remote: unmap(to), contact: e.contactFor(t, local)}
-	c := newConn(e, raw, stream, f)
-	c.to = t
-	if !e.connectionBegun(c) {
-		return nil, &Failure{Trunk: t.Trunk, Stage: StageClosed, Cause: CauseShutdown, Err: ErrClosed}
-	}
-	if !e.spawn(func() { c.serve(started) }) {
-		c.end(closedByUs, ErrClosed)
-		e.connectionEnded(c)
-		return nil, &Failure{Trunk: t.Trunk, Stage: StageClosed, Cause: CauseShutdown, Err: ErrClosed}
-	}
-	return f, nil
 }
 
 // clientHandshake runs our side of a TLS handshake, certificate check included.

@@ -3,8 +3,10 @@ package transport
 import (
 	"context"
 	"crypto/tls"
+	"fmt"
 	"net"
 	"net/netip"
+	"syscall"
 	"testing"
 	"time"
 
@@ -129,18 +131,43 @@ func TestAllAddressesAreTried(t *testing.T) {
 }
 
 func TestAlternate(t *testing.T) {
-	e := &Endpoint{limits: Limits{}.withDefaults(), resolver: zone{"h": {
+	e := &Endpoint{limits: Limits{}.withDefaults(), network: partial{unrouted: netip.MustParseAddr("2001:db8::1")}, resolver: zone{"h": {
 		netip.MustParseAddr("2001:db8::1"), netip.MustParseAddr("2001:db8::2"), netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("192.0.2.2")}}}
-	got, err := e.resolve(context.Background(), &Target{Host: "h", Port: 5061})
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := []string{"[2001:db8::1]:5061", "192.0.2.1:5061", "[2001:db8::2]:5061", "192.0.2.2:5061"}
-	for i, a := range got {
-		if a.String() != want[i] {
-			t.Errorf("address %d is %s, want %s", i, a, want[i])
+	for _, c := range []struct {
+		name, want string
+		target     Target
+	}{
+		{"the one without a route last", "[192.0.2.1:5061 [2001:db8::2]:5061 192.0.2.2:5061 [2001:db8::1]:5061]", Target{Host: "h", Port: 5061}},
+		{"those of the source's family first", "[[2001:db8::1]:5060 [2001:db8::2]:5060 192.0.2.1:5060 192.0.2.2:5060]",
+			Target{Host: "h", Proto: UDP, Source: netip.MustParseAddrPort("[2001:db8::9]:0")}},
+		{"a literal", "[192.0.2.7:5061]", Target{Host: "::ffff:192.0.2.7", Proto: TLS}},
+	} {
+		got, err := e.resolve(context.Background(), &c.target)
+		if err != nil || fmt.Sprint(got) != c.want {
+			t.Errorf("%s: %v, %v, want %s", c.name, got, err, c.want)
 		}
 	}
+}
+
+// partial is a network without a route to some addresses, and with others that are silent.
+type partial struct {
+	kernel
+	unrouted, silent netip.Addr
+}
+
+func (p partial) Source(to netip.AddrPort) (netip.Addr, error) {
+	if to.Addr() == p.unrouted {
+		return netip.Addr{}, syscall.ENETUNREACH
+	}
+	return loopback, nil
+}
+
+func (p partial) Dial(ctx context.Context, within time.Duration, from netip.Addr, to netip.AddrPort) (net.Conn, error) {
+	if to.Addr() == p.silent {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
+	return p.kernel.Dial(ctx, within, from, to)
 }
 
 // TestRedial: a pooled connection that died while idle is replaced, and a request that met its end goes again over the new one.

@@ -32,15 +32,11 @@ type Inspection struct {
 // Inspect goes the way of a dial to a target step by step, does not stop at a certificate that Send would refuse, and hangs up. Its time is bounded
 // by the endpoint's limits and by ctx.
 func (e *Endpoint) Inspect(ctx context.Context, t *Target) (i Inspection) {
-	wanted := *t
-	if wanted.Port == 0 {
-		wanted.Port = t.Proto.DefaultPort()
-	}
 	failure := func(s Stage, err error) *Failure {
 		return &Failure{Trunk: t.Trunk, Stage: s, Cause: classify(err), Err: err}
 	}
 	started := time.Now()
-	addrs, err := e.resolve(ctx, &wanted)
+	addrs, err := e.resolve(ctx, t)
 	if i.Resolved = time.Since(started); err != nil {
 		i.Resolve = failure(StageResolve, err)
 		return i
@@ -49,13 +45,13 @@ func (e *Endpoint) Inspect(ctx context.Context, t *Target) (i Inspection) {
 	if !t.Proto.Stream() {
 		return i
 	}
-	raw := e.firstToAnswer(ctx, &wanted, &i, failure)
+	raw := e.firstToAnswer(ctx, t, &i, failure)
 	if raw == nil {
 		return i
 	}
 	defer func() { _ = raw.Close() }() // nothing of it is used any more
 	if t.Proto == TLS {
-		i.handshake(ctx, e, &wanted, raw, failure)
+		i.handshake(ctx, e, t, raw, failure)
 	}
 	return i
 }
@@ -75,6 +71,12 @@ func (e *Endpoint) firstToAnswer(ctx context.Context, t *Target, i *Inspection, 
 		}
 	}
 	return nil
+}
+
+// share divides what is left until deadline among the addresses still to try, but gives each a useful time.
+func share(deadline time.Time, left int) time.Duration {
+	const least = time.Second
+	return max(time.Until(deadline)/time.Duration(left), least)
 }
 
 // handshake shakes hands and judges the certificate by each of its properties.

@@ -24,6 +24,9 @@ const (
 	readChunk     = 4 << 10                // octets of a connection's idle read buffer
 	udpReadBuffer = 4 << 20                // octets asked of the kernel for a UDP socket
 	resolveTTL    = 30 * time.Second       // how long a UDP trunk's addresses are kept
+	resolveGrace  = 5 * time.Minute        // how much longer they serve while they are looked up again
+	avoidFor      = time.Minute            // how long an address that was found dead comes behind the trunk's others
+	stagger       = 250 * time.Millisecond // how long a connect may take before the next address is tried beside it (RFC 8305 section 5)
 	linger        = 500 * time.Millisecond // how long a connection that we end waits for the remote's end ...
 	lingerOctets  = 64 << 10               // ... and how much it still takes from it
 	acceptPause   = 5 * time.Millisecond

@@ -12,20 +12,59 @@ import (
 // errNoAddress says that a name exists and has no address.
 var errNoAddress = errors.New("name has no address")
 
-// resolve lists the addresses of a target, IPv6 and IPv4 alternating in the resolver's order, beginning with the family it put first (RFC 8305
-// section 4).
+// resolve lists the addresses of a target, of which there is at least one, in the order in which they are to be tried: that of a Locator where
+// the target has no port (RFC 3263 section 4.2), else IPv6 and IPv4 alternating in the resolver's order, beginning with the family it put first
+// (RFC 8305 section 4). Those that this machine has no route to come last.
 func (e *Endpoint) resolve(ctx context.Context, t *Target) ([]netip.AddrPort, error) {
 	if a, err := netip.ParseAddr(t.Host); err == nil {
-		return []netip.AddrPort{netip.AddrPortFrom(a.Unmap(), t.Port)}, nil
+		return []netip.AddrPort{netip.AddrPortFrom(a.Unmap(), t.port())}, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, e.limits.Connect)
 	defer cancel()
+	var list []netip.AddrPort
+	var err error
+	if l, ok := e.resolver.(Locator); ok && t.Port == 0 {
+		list, err = l.Locate(ctx, t.Proto, t.Host)
+	} else {
+		list, err = e.addresses(ctx, t)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if len(list) == 0 {
+		return nil, &net.DNSError{Err: errNoAddress.Error(), Name: t.Host, IsNotFound: true}
+	}
+	if len(list) > 1 {
+		near, far := make([]netip.AddrPort, 0, len(list)), []netip.AddrPort(nil)
+		for _, a := range list {
+			if e.routed(t, a) {
+				near = append(near, a)
+			} else {
+				far = append(far, a)
+			}
+		}
+		list = append(near, far...)
+	}
+	return list, nil
+}
+
+// routed tells whether this machine can send to an address, from the one that the target's requests leave by.
+func (e *Endpoint) routed(t *Target, to netip.AddrPort) bool {
+	if s := t.Source.Addr(); s.IsValid() && !s.IsUnspecified() {
+		return s.Unmap().Is4() == to.Addr().Is4()
+	}
+	_, err := e.network.Source(to)
+	return err == nil
+}
+
+// addresses looks a target's host up.
+func (e *Endpoint) addresses(ctx context.Context, t *Target) ([]netip.AddrPort, error) {
 	addrs, err := e.resolver.LookupNetIP(ctx, "ip", t.Host)
 	if err != nil {
 		return nil, err
 	}
 	if len(addrs) == 0 {
-		return nil, &net.DNSError{Err: errNoAddress.Error(), Name: t.Host, IsNotFound: true}
+		return nil, nil
 	}
 	var families [2][]netip.AddrPort // as the first, other
 	first := addrs[0].Unmap().Is4()
@@ -34,7 +73,7 @@ func (e *Endpoint) resolve(ctx context.Context, t *Target) ([]netip.AddrPort, er
 		if a.Unmap().Is4() != first {
 			other = 1
 		}
-		families[other] = append(families[other], netip.AddrPortFrom(a.Unmap(), t.Port))
+		families[other] = append(families[other], netip.AddrPortFrom(a.Unmap(), t.port()))
 	}
 	return alternate(families[0], families[1]), nil
 }

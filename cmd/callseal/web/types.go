@@ -72,7 +72,7 @@ type Trunk struct {
 	Role         string        `json:"role" doc:"dialer or carrier."`
 	Transport    string        `json:"transport" doc:"tls, tcp or udp."`
 	Host         string        `json:"host" doc:"Where calls to it go."`
-	Port         uint16        `json:"port" doc:"Its port."`
+	Port         uint16        `json:"port" doc:"Its port; 0 where DNS says it."`
 	Media        string        `json:"media" doc:"SRTP: required, preferred or off."`
 	Sealed       bool          `json:"sealed" doc:"Neither signaling nor audio may be in the clear."`
 	Plain        *Acceptance   `json:"plain" doc:"Who accepted that something is in the clear; null where nobody did."`

@@ -70,7 +70,7 @@ func startSBC(t *testing.T, addr netip.Addr, ca *authority, c sbcConfig) *sbc {
 func (s *sbc) watch(t *testing.T) {
 	t.Helper()
 	t.Cleanup(func() {
-		for _, page := range []string{"/metrics", "/healthz", "/readyz", "/api/v1/calls", "/api/v1/trunks", "/api/v1/bans", "/api/v1/config"} {
+		for _, page := range []string{"/metrics", "/healthz", "/readyz", "/api/v1/calls", "/api/v1/phones", "/api/v1/trunks", "/api/v1/bans", "/api/v1/config"} {
 			if body, err := s.page(page); err == nil {
 				collected.add(t.Name()+" "+page, body)
 			} else {

@@ -53,6 +53,19 @@ func sentTo(st media.SideStats) web.Sent {
 
 func inMilliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
+// Phones is web.API's.
+func (a api) Phones() []web.Phone {
+	var out []web.Phone
+	for _, p := range a.house.server.Phones() {
+		out = append(out, web.Phone{
+			AOR: p.AOR, Extension: p.User, Contact: p.Contact, Address: p.Remote.String(), Transport: p.Transport.String(), TLS: p.TLS, Sealed: p.Sealed,
+			UserAgent: p.Agent, RoundTrip: inMilliseconds(p.RoundTrip), Since: p.Since.UTC(), Expires: p.Expires.UTC(),
+			Dialer: p.Dialer, Listener: p.Listener, Gone: p.Gone,
+		})
+	}
+	return out
+}
+
 // Trunks is web.API's.
 func (a api) Trunks() []web.Trunk {
 	cfg := a.house.config.Load()

@@ -5,11 +5,20 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"os"
 	"strings"
 	"testing"
 )
 
 func nothing() {}
+
+// apart is at on a loopback address of this process alone: nobody takes a port there that was free a moment ago.
+func apart(proto Proto, role Role, name string) Listener {
+	l := at(proto, role, name, nil)
+	pid := os.Getpid()
+	l.Address = netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 201, byte(pid >> 8), byte(pid)}), 0)
+	return l
+}
 
 // shown dials a TLS listener and gives the name in its certificate.
 func shown(t *testing.T, address netip.AddrPort, ca *authority) string {
@@ -87,16 +96,16 @@ func TestRelistenAddAndRemove(t *testing.T) {
 func TestRelistenRename(t *testing.T) {
 	flows := make(chan *Flow, 8)
 	b := start(t, Config{
-		Listeners: []Listener{at(TCP, Dialer, "tcp", nil), at(UDP, Dialer, "udp", nil)},
+		Listeners: []Listener{apart(TCP, Dialer, "tcp"), apart(UDP, Dialer, "udp")},
 		Handler:   &recorder{request: func(tx *ServerTx) { flows <- tx.Flow(); answerOK(tx) }},
 	})
 	tcp, udp := b.Addr("tcp"), b.Addr("udp")
-	if err := b.Relisten([]Listener{fixed(at(TCP, Dialer, "tcp", nil), tcp), fixed(at(UDP, Dialer, "udp", nil), udp)}, nothing); err == nil {
+	if err := b.Relisten([]Listener{fixed(apart(TCP, Dialer, "tcp"), tcp), fixed(apart(UDP, Dialer, "udp"), udp)}, nothing); err == nil {
 		t.Fatal("port 0 is another address: the port cannot be bound twice")
 	}
 	b.stop()
 	b = start(t, Config{
-		Listeners: []Listener{fixed(at(TCP, Dialer, "tcp", nil), tcp), fixed(at(UDP, Dialer, "udp", nil), udp)},
+		Listeners: []Listener{fixed(apart(TCP, Dialer, "tcp"), tcp), fixed(apart(UDP, Dialer, "udp"), udp)},
 		Handler:   &recorder{request: func(tx *ServerTx) { flows <- tx.Flow(); answerOK(tx) }},
 	})
 	ask := func(listener string, proto Proto, id string) *Flow {
@@ -109,7 +118,7 @@ func TestRelistenRename(t *testing.T) {
 	if f := ask("udp", UDP, "a"); f.Role() != Dialer || f.Listener() != "udp" {
 		t.Errorf("%s %s", f.Role(), f.Listener())
 	}
-	if err := b.Relisten([]Listener{fixed(at(TCP, Phone, "tcp2", nil), tcp), fixed(at(UDP, Carrier, "udp2", nil), udp)}, nothing); err != nil {
+	if err := b.Relisten([]Listener{fixed(apart(TCP, Phone, "tcp2"), tcp), fixed(apart(UDP, Carrier, "udp2"), udp)}, nothing); err != nil {
 		t.Fatal(err)
 	}
 	if f := ask("udp2", UDP, "b"); f.Role() != Carrier || f.Listener() != "udp2" {
@@ -123,9 +132,9 @@ func TestRelistenRename(t *testing.T) {
 // A UDP socket outlives its listener until Retain, and serves again when the
 // listener comes back before.
 func TestRelistenUDPComesBack(t *testing.T) {
-	b := start(t, Config{Listeners: []Listener{at(TCP, Dialer, "tcp", nil)}})
-	udp := fixed(at(UDP, Carrier, "udp", nil), netip.AddrPortFrom(loopback, b.Addr("tcp").Port())) // free: TCP has it
-	with := []Listener{at(TCP, Dialer, "tcp", nil), udp}
+	b := start(t, Config{Listeners: []Listener{apart(TCP, Dialer, "tcp")}})
+	udp := fixed(apart(UDP, Carrier, "udp"), b.Addr("tcp")) // free: TCP has it
+	with := []Listener{apart(TCP, Dialer, "tcp"), udp}
 	for _, id := range []string{"a", "b", "c"} {
 		if err := b.Relisten(with, nothing); err != nil {
 			t.Fatal(err)

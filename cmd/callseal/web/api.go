@@ -4,11 +4,13 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -18,6 +20,7 @@ type API interface {
 	// Calls are up to Page.Most calls behind the ID Page.After, in the order of
 	// their IDs, and the ID behind which there are more, or "".
 	Calls(ctx context.Context, p Page) (list []Call, next string)
+	Phones() []Phone
 	Trunks() []Trunk
 	Bans() []Ban
 	Configuration() Configuration
@@ -55,9 +58,13 @@ type query struct {
 	values url.Values
 }
 
+func (q query) has(name string) bool { return q.values.Has(name) }
+
 // resources are all pages; docs/api.md lists them.
 var resources = []resource{
 	{"calls", "Calls that are up or being set up.", paged, Calls{}, serveCalls},
+	{"phones", "Phones that have registered. sealed= is true or false, dialer= a name, user_agent= what it begins with.", append(paged, "sealed", "dialer", "user_agent"),
+		Phones{}, servePhones},
 	{"trunks", "Dialers and carriers.", nil, Trunks{}, func(_ context.Context, a API, _ query) any { return Trunks{orEmpty(a.Trunks())} }},
 	{"bans", "Addresses of which nothing is taken.", paged, Bans{}, serveBans},
 	{"config", "The configuration that is in effect, and how the latest reload went.", nil, Configuration{},
@@ -71,6 +78,45 @@ func serveCalls(ctx context.Context, a API, q query) any {
 	defer cancel()
 	calls, next := a.Calls(ctx, q.Page)
 	return Calls{orEmpty(calls), next}
+}
+
+// mostAgents bounds the answer: phones may say what they like.
+const mostAgents = 100
+
+func servePhones(_ context.Context, a API, q query) any {
+	all := a.Phones()
+	wanted := slices.DeleteFunc(slices.Clone(all), func(p Phone) bool {
+		return q.has("sealed") && q.values.Get("sealed") != strconv.FormatBool(p.Sealed) ||
+			q.has("dialer") && q.values.Get("dialer") != p.Dialer ||
+			!strings.HasPrefix(p.UserAgent, q.values.Get("user_agent"))
+	})
+	phones, next := page(wanted, q.Page, func(p Phone) string { return p.AOR + " " + p.Address + " " + p.Contact })
+	return Phones{phones, next, agents(all)}
+}
+
+// agents counts phones by what they say that they are.
+func agents(all []Phone) []Agent {
+	counts := map[string]*Agent{}
+	for _, p := range all {
+		n := counts[p.UserAgent]
+		if n == nil {
+			n = &Agent{UserAgent: p.UserAgent}
+			counts[p.UserAgent] = n
+		}
+		if p.Sealed {
+			n.Sealed++
+		} else {
+			n.Plain++
+		}
+	}
+	list := []Agent{}
+	for _, n := range counts {
+		list = append(list, *n)
+	}
+	slices.SortFunc(list, func(a, b Agent) int {
+		return cmp.Or(cmp.Compare(b.Sealed+b.Plain, a.Sealed+a.Plain), cmp.Compare(a.UserAgent, b.UserAgent))
+	})
+	return list[:min(len(list), mostAgents)]
 }
 
 func serveBans(_ context.Context, a API, q query) any {
@@ -115,13 +161,16 @@ func (r *resource) handle(a API) http.HandlerFunc {
 func (r *resource) parse(raw string) (query, error) {
 	values, err := url.ParseQuery(raw)
 	if err != nil {
-		return query{}, fmt.Errorf("the query cannot be read")
+		return query{}, errors.New("the query cannot be read")
 	}
 	q := query{Page{values.Get("after"), defaultPage}, values}
 	for name, all := range values {
 		if !slices.Contains(r.params, name) || len(all) > 1 {
 			return query{}, fmt.Errorf("parameter %.40q is unknown here, or there twice; known are %q", name, r.params)
 		}
+	}
+	if sealed := values.Get("sealed"); values.Has("sealed") && sealed != "true" && sealed != "false" {
+		return query{}, errors.New("sealed has to be true or false")
 	}
 	if text := values.Get("limit"); text != "" {
 		n, err := strconv.Atoi(text)

@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -31,6 +32,13 @@ func (n fakeHouse) Calls(_ context.Context, p Page) (out []Call, next string) {
 	return out, ""
 }
 
+func (n fakeHouse) Phones() (out []Phone) {
+	for i := range int(n) {
+		out = append(out, Phone{AOR: fmt.Sprintf("sip:%04d@sbc.example", i), Dialer: fmt.Sprint("dialer", i%2), Sealed: i%3 == 0, UserAgent: fmt.Sprintf("Phone %d/1", i%5)})
+	}
+	return out
+}
+
 func (n fakeHouse) Trunks() (out []Trunk) {
 	for i := range int(n) {
 		out = append(out, Trunk{Name: fmt.Sprint("t", i)})
@@ -51,17 +59,18 @@ func (n fakeHouse) Configuration() Configuration { return Configuration{Version:
 func TestPaging(t *testing.T) {
 	for _, size := range []int{0, 1, 9, 10, 11, 25} {
 		s := startWith(t, Config{API: fakeHouse(size)})
-		for _, list := range []string{"calls", "bans"} {
+		for _, list := range []string{"calls", "phones", "bans"} {
 			seen, after := map[string]bool{}, ""
 			for pages := 1; ; pages++ {
-				status, body := get(t, "GET", "http://"+s.Addr().String()+Root+list+"?limit=10&after="+strings.ReplaceAll(after, " ", "+"))
+				status, body := get(t, "GET", "http://"+s.Addr().String()+Root+list+"?limit=10&after="+url.QueryEscape(after))
 				if status != http.StatusOK {
 					t.Fatal(status, body)
 				}
 				var got struct {
-					Calls []Call
-					Bans  []Ban
-					Next  string
+					Calls  []Call
+					Phones []Phone
+					Bans   []Ban
+					Next   string
 				}
 				if err := json.Unmarshal([]byte(body), &got); err != nil {
 					t.Fatal(err, body)
@@ -69,11 +78,14 @@ func TestPaging(t *testing.T) {
 				for _, c := range got.Calls {
 					seen[c.ID] = true
 				}
+				for _, p := range got.Phones {
+					seen[p.AOR] = true
+				}
 				for _, b := range got.Bans {
 					seen[b.Address] = true
 				}
-				if len(got.Calls)+len(got.Bans) > 10 {
-					t.Errorf("%s: %d on a page", list, len(got.Calls)+len(got.Bans))
+				if n := len(got.Calls) + len(got.Phones) + len(got.Bans); n > 10 {
+					t.Errorf("%s: %d on a page", list, n)
 				}
 				if after = got.Next; after == "" {
 					if want := max(1, (size+9)/10); pages != want || len(seen) != size {
@@ -93,7 +105,7 @@ func TestBadQueries(t *testing.T) {
 		want int
 	}{
 		{"calls", 200}, {"calls?limit=1000", 200}, {"calls?limit=0", 400}, {"calls?limit=1001", 400}, {"calls?limit=x", 400},
-		{"calls?sealed=false", 400}, {"calls?limit=1&limit=2", 400}, {"calls?%zz", 400}, {"trunks?limit=1", 400}, {"trunks", 200},
+		{"calls?sealed=false", 400}, {"phones?sealed=false", 200}, {"phones?sealed=", 400}, {"phones?sealed=no", 400}, {"calls?limit=1&limit=2", 400}, {"calls?%zz", 400}, {"trunks?limit=1", 400}, {"trunks", 200},
 		{"config", 200}, {"nothing", 404}, {"", 404},
 	} {
 		status, body := get(t, "GET", "http://"+s.Addr().String()+Root+row.path)
@@ -109,10 +121,34 @@ func TestBadQueries(t *testing.T) {
 	}
 }
 
+// Which phones are sealed, and which are not.
+func TestPhones(t *testing.T) {
+	s := startWith(t, Config{API: fakeHouse(30)})
+	for _, row := range []struct {
+		query string
+		want  int
+	}{
+		{"", 30}, {"?sealed=true", 10}, {"?sealed=false", 20}, {"?dialer=dialer1", 15}, {"?dialer=", 0}, {"?user_agent=Phone+3", 6},
+		{"?user_agent=hone", 0}, {"?sealed=true&dialer=dialer0&user_agent=Phone", 5}, {"?sealed=false&limit=7", 7},
+	} {
+		var got Phones
+		_, body := get(t, "GET", "http://"+s.Addr().String()+Root+"phones"+row.query)
+		if err := json.Unmarshal([]byte(body), &got); err != nil {
+			t.Fatal(err, body)
+		}
+		if len(got.Phones) != row.want || (got.Next != "") != strings.Contains(row.query, "limit") {
+			t.Errorf("%s: %d phones, next %q", row.query, len(got.Phones), got.Next)
+		}
+		if want := (Agent{"Phone 0/1", 2, 4}); len(got.Agents) != 5 || got.Agents[0] != want {
+			t.Errorf("%s: agents %+v", row.query, got.Agents)
+		}
+	}
+}
+
 // A list that is empty is [], not null.
 func TestEmptyLists(t *testing.T) {
 	s := startWith(t, Config{API: fakeHouse(0)})
-	for _, path := range []string{"calls", "trunks", "bans"} {
+	for _, path := range []string{"calls", "phones", "trunks", "bans"} {
 		if _, body := get(t, "GET", "http://"+s.Addr().String()+Root+path); strings.Contains(body, "null") {
 			t.Errorf("%s: %s", path, body)
 		}
@@ -131,6 +167,7 @@ wrong with a request is told as ` + "`{\"error\": \"...\"}`" + ` with 400.
 Lists come in pages: ` + "`limit=`" + ` (100 unless told otherwise, 1000 at most) and ` + "`after=`" + `, which is the ` + "`next`" + ` of the page before.
 
     curl -s localhost:9090/api/v1/calls | jq '.calls[] | select(.sealed | not) | [.id, .a.name, .b.name]'
+    curl -s 'localhost:9090/api/v1/phones?sealed=false' | jq -r '.phones[] | [.extension, .address, .user_agent] | @tsv'
 
 `
 

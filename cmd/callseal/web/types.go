@@ -61,6 +61,38 @@ type Sent struct {
 	MOS     float64 `json:"mos" doc:"1 to 4.5; 0 without reports."`
 }
 
+// Phones is the answer of /api/v1/phones.
+type Phones struct {
+	Phones []Phone `json:"phones" doc:"Phones that have registered, by their addresses of record; those that the parameters ask for."`
+	Next   string  `json:"next" doc:"What after= of the next page is; empty on the last page."`
+	Agents []Agent `json:"user_agents" doc:"How many of all phones are sealed, by user agent, the most numerous first; at most 100."`
+}
+
+// Phone is one that has registered.
+type Phone struct {
+	AOR       string    `json:"aor" doc:"The address that it is registered for."`
+	Extension string    `json:"extension" doc:"Its user part."`
+	Contact   string    `json:"contact" doc:"As the phone gave it."`
+	Address   string    `json:"address" doc:"Where it really is."`
+	Transport string    `json:"transport" doc:"tls, tcp or udp."`
+	TLS       string    `json:"tls" doc:"The TLS version; empty without TLS."`
+	Sealed    bool      `json:"sealed" doc:"Neither signaling nor audio may be in the clear."`
+	UserAgent string    `json:"user_agent" doc:"As the phone says."`
+	RoundTrip float64   `json:"round_trip_ms" doc:"In milliseconds; 0: not known yet."`
+	Since     time.Time `json:"since" doc:"When it registered."`
+	Expires   time.Time `json:"expires" doc:"When that ends."`
+	Dialer    string    `json:"dialer" doc:"Where it is registered."`
+	Listener  string    `json:"listener" doc:"By which it came."`
+	Gone      bool      `json:"gone" doc:"Its connection is lost: it is not reached until it registers anew."`
+}
+
+// Agent counts the phones of one user agent.
+type Agent struct {
+	UserAgent string `json:"user_agent" doc:"As the phones say."`
+	Sealed    int    `json:"sealed" doc:"Phones that are sealed."`
+	Plain     int    `json:"plain" doc:"Phones of which something may be in the clear."`
+}
+
 // Trunks is the answer of /api/v1/trunks.
 type Trunks struct {
 	Trunks []Trunk `json:"trunks" doc:"Dialers and carriers in the order of the configuration."`

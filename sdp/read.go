@@ -80,9 +80,10 @@ func (d *Description) readOffered(index int, mode Mode, accept []Suite) (_ Strea
 	return s, 1, nil
 }
 
-// chooseCrypto takes the first crypto line that can be used, or its twin
-// without MKI: some remotes offer each suite both ways, and an MKI only makes
-// packets longer. Its error tells why none can be used.
+// chooseCrypto takes the first crypto line that can be used, but one of GCM
+// before others where we prefer that too, since it costs a third. Of two twins
+// it takes the one without MKI: some remotes offer each suite both ways, and
+// an MKI only makes packets longer. Its error tells why none can be used.
 func chooseCrypto(m *media, accept []Suite) (Crypto, error) {
 	var usable []Crypto
 	var faults []error
@@ -100,12 +101,16 @@ func chooseCrypto(m *media, accept []Suite) (Crypto, error) {
 	if len(usable) == 0 {
 		return Crypto{}, noSuiteError(m, faults)
 	}
+	best := usable[0]
+	if at := slices.IndexFunc(usable, func(c Crypto) bool { return gcm(c.Suite) }); at > 0 && (len(accept) == 0 || gcm(accept[0])) {
+		best = usable[at]
+	}
 	for _, c := range usable {
-		if c.Suite == usable[0].Suite && c.MKILen == 0 {
+		if c.Suite == best.Suite && c.MKILen == 0 {
 			return c, nil
 		}
 	}
-	return usable[0], nil
+	return best, nil
 }
 
 // noSuiteError says what is wrong with each of the crypto lines.

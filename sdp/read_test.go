@@ -80,6 +80,36 @@ func TestReadOfferSecurity(t *testing.T) {
 	}
 }
 
+// TestGCMFirst: where both ends can, GCM is what is agreed on. Our own offers, whose first line most remotes take, begin
+// with it; of an offer that has it anywhere it is taken, unless another suite is configured before it.
+func TestGCMFirst(t *testing.T) {
+	gcm, err := NewCrypto(9, srtp.ProtectionProfileAeadAes128Gcm, randomFrom(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	own, err := NewOfferKeys(Suites(), randomFrom(2))
+	if err != nil || own[0].Suite != srtp.ProtectionProfileAeadAes256Gcm || own[1].Suite != srtp.ProtectionProfileAeadAes128Gcm {
+		t.Errorf("our own offer begins with %s and %s, %v", SuiteName(own[0].Suite), SuiteName(own[1].Suite), err)
+	}
+	const aes, aead = srtp.ProtectionProfileAes128CmHmacSha1_80, srtp.ProtectionProfileAeadAes128Gcm
+	offer := call(t, "m=audio 4000 RTP/SAVP 0", crypto80, crypto32, gcm.Line())
+	for _, row := range []struct {
+		name   string
+		accept []Suite
+		tag    string
+	}{
+		{"a listener's default", Suites(), "9"},
+		{"no list", nil, "9"},
+		{"GCM configured first", []Suite{aead, aes}, "9"},
+		{"GCM configured last", []Suite{aes, aead}, "1"},
+		{"no GCM configured", []Suite{aes}, "1"},
+	} {
+		if s, err := ReadOffer(offer, Required, row.accept); err != nil || s.Crypto.Tag != row.tag {
+			t.Errorf("%s: line %s, %v; want %s", row.name, s.Crypto.Tag, err, row.tag)
+		}
+	}
+}
+
 func TestReadOfferAccept(t *testing.T) {
 	offer := call(t, "m=audio 4000 RTP/SAVP 0", crypto80, crypto32, crypto256)
 	s, err := ReadOffer(offer, Required, []Suite{srtp.ProtectionProfileAes256CmHmacSha1_80, srtp.ProtectionProfileAes128CmHmacSha1_32})

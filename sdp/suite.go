@@ -58,6 +58,11 @@ func Suites() []Suite {
 	return all
 }
 
+// gcm tells whether a suite is one of RFC 7714.
+func gcm(s Suite) bool {
+	return s == srtp.ProtectionProfileAeadAes128Gcm || s == srtp.ProtectionProfileAeadAes256Gcm
+}
+
 // keySize is the length of a suite's master key and salt in bytes, 0 for a
 // suite that is not ours.
 func keySize(suite Suite) int {

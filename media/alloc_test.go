@@ -119,7 +119,7 @@ func TestMemory(t *testing.T) {
 	if raceEnabled {
 		t.Skip("the race detector allocates")
 	}
-	const calls, bound = 500, 13 << 10 // bytes per call: two legs, four contexts of two packet kinds each
+	const calls, bound = 500, 6 << 10 // bytes per call: two legs, four contexts of two packet kinds each
 	key := func() *srtp.Key { return newKey(t, profiles[0]) }
 	heap := func() uint64 {
 		runtime.GC()

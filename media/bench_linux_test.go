@@ -151,7 +151,7 @@ func BenchmarkForwardCrowd(b *testing.B) {
 					began := time.Now()
 					for _, a := range c.calls {
 						f := forwarder{from: &a.s.state.legs[A], to: &a.s.state.legs[B], space: c.w.space}
-						if v := f.packet(a.packet[:], a.size, rtp, f.from.remote.RTP, time.Second); v.drop != DropNone {
+						if v := f.packet(a.packet[:], a.size, rtp, f.from.latch[rtp].target(), time.Second); v.drop != DropNone {
 							b.Fatal(v.drop)
 						}
 					}

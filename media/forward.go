@@ -162,9 +162,9 @@ func (f *forwarder) deliverRTP(buf []byte, n int, now time.Duration, v *verdict)
 	to := f.to
 	target, _ := to.sendTo(rtp)
 	switch {
-	case !to.set || !target.IsValid() && !to.remote.Hold:
+	case !to.set || !target.IsValid() && !to.remote.hold:
 		v.drop = DropNoRoute
-	case to.remote.Hold:
+	case to.remote.hold:
 		v.drop = DropHeld
 	case !to.out.renumber(buf, f.from.source.rate, now):
 		v.drop = DropLate
@@ -186,7 +186,7 @@ func (f *forwarder) deliver(buf []byte, n int, k kind, v *verdict) {
 		v.drop = DropNoRoute
 		return
 	}
-	if to.remote.Send != nil {
+	if to.remote.send != nil {
 		var err error
 		if k == rtp {
 			n, err = to.seal.RTP(buf, n)

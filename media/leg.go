@@ -29,7 +29,7 @@ type leg struct {
 	// Sending.
 	seal   *srtp.Protect
 	out    sender
-	remote Remote
+	remote terms
 	latch  [kinds]latch
 
 	count counters
@@ -45,6 +45,13 @@ type leg struct {
 	sendBase     [kinds]uint64 // count.sent when the key for sending did
 	agedTold     [2]bool       // EventLifetime was told of the key for receiving, of the one for sending
 	outlivedTold bool          // EventOutlived was
+}
+
+// terms are what is kept of a Remote; its addresses are the latches'.
+type terms struct {
+	mux, hold, mute       bool
+	receive, send         *srtp.Key
+	receiveLife, sendLife uint64
 }
 
 // opener is a key that the remote has encrypted with.
@@ -71,7 +78,7 @@ func (l *leg) apply(r Remote, other *leg, random [32]byte, now time.Duration) er
 		return err
 	}
 	var seal *srtp.Protect
-	sameSend := sameKey(r.Send, l.remote.Send)
+	sameSend := sameKey(r.Send, l.remote.send)
 	if !sameSend && r.Send != nil {
 		var err error
 		if seal, err = srtp.NewProtect(*r.Send, l.work); err != nil {
@@ -87,7 +94,8 @@ func (l *leg) apply(r Remote, other *leg, random [32]byte, now time.Duration) er
 	r.RTP, r.RTCP = unmapped(r.RTP), unmapped(r.RTCP)
 	l.latch[rtp].signal(r.RTP, r.From.Unmap())
 	l.latch[rtcp].signal(r.RTCP, r.From.Unmap())
-	l.set, l.remote, l.source.paused = true, r, true
+	l.remote = terms{mux: r.Mux, hold: r.Hold, mute: r.Mute, receive: r.Receive, send: r.Send, receiveLife: r.ReceiveLife, sendLife: r.SendLife}
+	l.set, l.source.paused = true, true
 	return nil
 }
 
@@ -97,7 +105,7 @@ func reuses(r Remote, other *leg) error {
 	if r.Send == nil {
 		return nil
 	}
-	for _, k := range []*srtp.Key{r.Receive, other.remote.Receive, other.remote.Send} {
+	for _, k := range []*srtp.Key{r.Receive, other.remote.receive, other.remote.send} {
 		if sameKey(r.Send, k) {
 			return ErrKeyReuse
 		}
@@ -143,8 +151,8 @@ func (l *leg) applyReceive(k *srtp.Key, now time.Duration) error {
 
 // applySend replaces the key for sending. SSRC, sequence numbers and timestamps go on.
 func (l *leg) applySend(k *srtp.Key, seal *srtp.Protect, random [32]byte) {
-	if l.remote.Send != nil {
-		l.retired = append(l.retired, *l.remote.Send)
+	if l.remote.send != nil {
+		l.retired = append(l.retired, *l.remote.send)
 	}
 	l.seal, l.sendBase, l.agedTold[1] = seal, l.count.sent, false
 	if k == nil {
@@ -162,7 +170,7 @@ func (l *leg) applySend(k *srtp.Key, seal *srtp.Protect, random [32]byte) {
 
 // sendTo returns the address for a kind of packet and the port of ours from which it goes (RFC 5761).
 func (l *leg) sendTo(k kind) (netip.AddrPort, kind) {
-	if l.remote.Mux {
+	if l.remote.mux {
 		k = rtp
 	}
 	return l.latch[k].target(), k

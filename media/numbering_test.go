@@ -128,10 +128,10 @@ func TestNeverTwice(t *testing.T) {
 		r.now += frame
 		ssrc, seq := uint32(1+i/7001), uint16(i*(1+i/50000%2))
 		if i%5003 < 20 {
-			r.legs[B].remote.Hold = true
+			r.legs[B].remote.hold = true
 		}
 		out, drop := r.in(ssrc, seq, uint32(i)*160)
-		r.legs[B].remote.Hold = false
+		r.legs[B].remote.hold = false
 		if drop != DropNone {
 			continue
 		}

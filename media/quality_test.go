@@ -109,7 +109,7 @@ func TestGapOfAHold(t *testing.T) {
 		r.now += frame
 	}
 	r.now += time.Minute
-	if err := r.legs[A].apply(r.legs[A].remote, &r.legs[B], [32]byte{}, r.now); err != nil {
+	if err := r.legs[A].apply(Remote{RTP: r.legs[A].latch[rtp].target()}, &r.legs[B], [32]byte{}, r.now); err != nil {
 		t.Fatal(err)
 	}
 	r.in(1, 50, 160*50)

@@ -57,10 +57,10 @@ func (t *tally) add(v *verdict, n int) {
 func (t *tally) leg(l *leg, by int64) {
 	switch {
 	case !l.set:
-	case l.remote.Send == nil:
+	case l.remote.send == nil:
 		t.legs[0] += by
 	default:
-		t.legs[l.remote.Send.Profile] += by
+		t.legs[l.remote.send.Profile] += by
 	}
 }
 

@@ -126,7 +126,7 @@ func (s *state) lookSide(side Side, now, silence time.Duration) {
 		w.first = true
 		tell(Event{Kind: EventFirstAudio, After: to.out.deliveredAt - s.watch.answeredAt})
 	}
-	should := from.set && to.set && !from.remote.Mute && !from.remote.Hold && !to.remote.Hold
+	should := from.set && to.set && !from.remote.mute && !from.remote.hold && !to.remote.hold
 	authentic := from.count.received[rtp] + from.count.received[rtcp]
 	if should && !w.expected {
 		w.heardAt, w.silent = now, false
@@ -228,7 +228,7 @@ func (l *leg) used() (received, sent uint64) {
 func (l *leg) aged() bool {
 	received, sent := l.used()
 	fresh := false
-	for i, key := range [...]struct{ used, life uint64 }{{received, l.remote.ReceiveLife}, {sent, l.remote.SendLife}} {
+	for i, key := range [...]struct{ used, life uint64 }{{received, l.remote.receiveLife}, {sent, l.remote.sendLife}} {
 		if key.life > 0 && key.used >= key.life-key.life/lifeShare && !l.agedTold[i] {
 			l.agedTold[i], fresh = true, true
 		}
@@ -239,7 +239,7 @@ func (l *leg) aged() bool {
 // outlived reports once that the remote goes on with a key that has protected all the packets that it may.
 func (l *leg) outlived() bool {
 	received, _ := l.used()
-	if l.remote.ReceiveLife == 0 || received <= l.remote.ReceiveLife || l.outlivedTold {
+	if l.remote.receiveLife == 0 || received <= l.remote.receiveLife || l.outlivedTold {
 		return false
 	}
 	l.outlivedTold = true

@@ -2,8 +2,9 @@ package srtp
 
 import (
 	"crypto/aes"
-	"crypto/cipher"
 	"encoding/binary"
+
+	"callseal/media/ecb"
 )
 
 // label tells the six session keys of one master key apart (RFC 3711 section 4.3.1 and 4.3.2).
@@ -30,7 +31,7 @@ type sessionKeys struct{ rtp, rtcp packetKeys }
 // deriveKeys derives all session keys at a key derivation rate of 0, the only one SDES can be left at
 // (RFC 4568 section 6.3.1: KDR defaults to 0, and a line that sets it is refused).
 func deriveKeys(master, salt []byte) (k sessionKeys, err error) {
-	block, err := aes.NewCipher(master)
+	block, err := ecb.New(master)
 	if err != nil {
 		return sessionKeys{}, err
 	}
@@ -49,14 +50,13 @@ func deriveKeys(master, salt []byte) (k sessionKeys, err error) {
 
 // derive is the AES-CM pseudo-random function of RFC 3711 section 4.3.3 under the master key, which RFC 6188 section 3
 // takes over for 256-bit ones. A 96-bit salt is padded with zeros at its low end (RFC 7714 section 11).
-func derive(master cipher.Block, salt []byte, from label, size int) []byte {
-	var in [aes.BlockSize]byte
-	copy(in[:], salt)
-	in[7] ^= byte(from) // x = (label || index DIV kdr) XOR master_salt, shifted left by 16 bits
+func derive(master ecb.Key, salt []byte, from label, size int) []byte {
 	out := make([]byte, (size+aes.BlockSize-1)/aes.BlockSize*aes.BlockSize)
 	for n := 0; n < size; n += aes.BlockSize {
-		binary.BigEndian.PutUint16(in[14:], uint16(n/aes.BlockSize))
-		master.Encrypt(out[n:], in[:])
+		copy(out[n:], salt)
+		out[n+7] ^= byte(from) // x = (label || index DIV kdr) XOR master_salt, shifted left by 16 bits
+		binary.BigEndian.PutUint16(out[n+14:], uint16(n/aes.BlockSize))
 	}
+	master.Encrypt(out)
 	return out[:size]
 }

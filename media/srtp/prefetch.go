@@ -26,17 +26,17 @@ func (u *Unprotect) Prefetch() {
 func (u *Unprotect) PrefetchKeys() { u.box.prefetch() }
 
 const (
-	hotBox      = unsafe.Offsetof(box{}.cm) + unsafe.Offsetof(aesCM{}.rtcp) // bytes of a box that RTP needs
-	aesSchedule = 4                                                         // cache lines of crypto/aes's for encryption, at most
-	gcmSchedule = 8                                                         // and of crypto/cipher's GCM with its table
+	hotBox      = unsafe.Offsetof(box{}.material) + unsafe.Offsetof(material{}.rtcp) // bytes of a box that RTP needs
+	aesSchedule = 4                                                                  // cache lines of a key schedule of AES for encryption, at most
+	gcmSchedule = 8                                                                  // and of crypto/cipher's GCM with its table
 )
 
-// prefetch looks behind the interfaces of crypto/aes and crypto/cipher: whatever lies there, reading ahead is harmless.
+// prefetch looks behind the interfaces: whatever lies there, reading ahead is harmless.
 func (b *box) prefetch() {
 	type boxed struct{ _, data unsafe.Pointer }
-	if b.cm.rtp.block != nil {
-		prefetch.Lines((*boxed)(unsafe.Pointer(&b.cm.rtp.block)).data, aesSchedule)
+	if b.material.rtp.blocks != nil {
+		prefetch.Lines((*boxed)(unsafe.Pointer(&b.material.rtp.blocks)).data, aesSchedule)
 		return
 	}
-	prefetch.Lines((*boxed)(unsafe.Pointer(&b.gcm.rtp.aead)).data, gcmSchedule)
+	prefetch.Lines((*boxed)(unsafe.Pointer(&b.material.rtp.aead)).data, gcmSchedule)
 }

@@ -14,11 +14,11 @@ type stream struct {
 	peak uint64 // receiving: highest index ever authenticated, also across a restart of the sender
 }
 
-// streams finds the state of an SSRC. The first two, which is what nearly all calls have, lie inline.
+// streams finds the state of an SSRC. The first one, which is all that nearly all calls have, lies inline.
 type streams struct {
 	list   []stream
 	last   int // where the last packet's stream was found
-	inline [2]stream
+	inline [1]stream
 }
 
 // find returns the stream of ssrc or nil. The pointer is good until the next add.

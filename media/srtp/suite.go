@@ -2,8 +2,11 @@ package srtp
 
 import (
 	"crypto/aes"
+	"crypto/cipher"
 
 	pion "github.com/pion/srtp/v2"
+
+	"callseal/media/ecb"
 )
 
 // transform is what a suite does to one packet whose header, source and index are known. A transform that returns
@@ -35,9 +38,24 @@ type builder func(b *box, k sessionKeys, mki int, work *Scratch) error
 // box is a transform as a part of the context that it is for: what a packet needs lies close together, and is not looked
 // for all over the memory.
 type box struct {
-	transform // &cm or &gcm
-	cm        aesCM
-	gcm       aesGCM
+	transform // &material, as an *aesCM or an *aesGCM
+	material  material
+}
+
+// material is what a transform of any suite keeps.
+type material struct {
+	rtp      ready
+	work     *Scratch
+	tag, mki uint8 // bytes of the SRTP tag of AES-CM, and of the master key identifier when opening
+	rtcp     ready
+}
+
+// ready are the session keys for one packet kind, ready to use.
+type ready struct {
+	blocks ecb.Key // AES-CM
+	auth   macKey
+	aead   cipher.AEAD // GCM
+	salt   [aes.BlockSize]byte
 }
 
 // Scratch is working memory that the contexts of one goroutine share, so that it is always in the processor's caches.
@@ -60,13 +78,16 @@ var suites = map[pion.ProtectionProfile]suite{
 	pion.ProtectionProfileAeadAes256Gcm:       {key: 32, salt: 12, build: newAESGCM},
 }
 
+// maxMKI is the longest master key identifier in bytes (RFC 4568 section 6.1).
+const maxMKI = 128
+
 // fill derives the session keys of k and makes the suite's transform of them. Without a scratch it gets its own.
 func (b *box) fill(k Key, work *Scratch) error {
 	row, ok := suites[k.Profile]
 	if !ok {
 		return ErrProfile
 	}
-	if len(k.Master) != row.key+row.salt || k.MKI < 0 {
+	if len(k.Master) != row.key+row.salt || k.MKI < 0 || k.MKI > maxMKI {
 		return ErrKeyLength
 	}
 	keys, err := deriveKeys(k.Master[:row.key], k.Master[row.key:])

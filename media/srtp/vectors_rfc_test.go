@@ -75,7 +75,7 @@ func TestKeystream(t *testing.T) {
 			if err := newAESCM(10)(&made, sessionKeys{rtp: keys, rtcp: keys}, 0, &Scratch{}); err != nil {
 				t.Fatal(err)
 			}
-			c := &made.cm
+			c := (*aesCM)(&made.material)
 			data := make([]byte, blocks*aes.BlockSize)
 			c.crypt(&c.rtp, data, 0, 0)
 			if got, want := data[len(data)-aes.BlockSize:], unhex(t, row["keystream_first_block"]); !bytes.Equal(got, want) {

@@ -1,0 +1,56 @@
+package ecb
+
+import (
+	"crypto/aes"
+	"unsafe"
+
+	"golang.org/x/sys/cpu"
+)
+
+// The round keys of both lengths (FIPS 197 section 5.2): one more than rounds, 16 bytes each.
+const (
+	rounds128 = 10
+	rounds256 = 14
+)
+
+type (
+	key128 [(rounds128 + 1) * aes.BlockSize]byte
+	key256 [(rounds256 + 1) * aes.BlockSize]byte
+)
+
+// native expands a key for AES-NI; nil: the processor has none, or nobody uses this length.
+func native(key []byte) Key {
+	if !cpu.X86.HasAES {
+		return nil
+	}
+	switch len(key) {
+	case 16:
+		k := new(key128)
+		expand128((*[16]byte)(key), k)
+		return k
+	case 32:
+		k := new(key256)
+		expand256((*[32]byte)(key), k)
+		return k
+	}
+	return nil
+}
+
+func (k *key128) Encrypt(blocks []byte) {
+	encrypt(rounds128, &k[0], unsafe.SliceData(blocks), len(blocks)/aes.BlockSize)
+}
+
+func (k *key256) Encrypt(blocks []byte) {
+	encrypt(rounds256, &k[0], unsafe.SliceData(blocks), len(blocks)/aes.BlockSize)
+}
+
+//go:noescape
+func expand128(key *[16]byte, schedule *key128)
+
+//go:noescape
+func expand256(key *[32]byte, schedule *key256)
+
+// encrypt encrypts n blocks.
+//
+//go:noescape
+func encrypt(rounds int, schedule, blocks *byte, n int)

@@ -280,8 +280,8 @@ func (c *Call) verdict() bool {
 	return true
 }
 
-// cancelAttempt cancels the INVITE of the present party. One that is not sent yet is
-// not sent.
+// cancelAttempt cancels the INVITE of the present party. One that is not sent
+// yet is not sent.
 func (c *Call) cancelAttempt() {
 	if a := c.attempts.now; !a.sent {
 		a.permit.Release()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/netip"
+	"sync/atomic"
 	"time"
 
 	"github.com/emiago/sipgo/sip"
@@ -35,6 +36,7 @@ type ClientTx struct {
 	cancel      []sip.Header // what a CANCEL carries; waits for the first provisional response
 	canceling   bool         // Cancel was called
 	cancelSent  bool         // the CANCEL is on its way
+	hush        atomic.Bool  // the INVITE, which nobody wants any more, is not repeated
 	giveUp      *time.Timer  // after a CANCEL (RFC 3261 section 9.1)
 	unwatch     func() bool  // stops watching the context; nil for a request without one
 	silent      bool         // our own CANCEL: nobody is told
@@ -62,6 +64,7 @@ func (e *Endpoint) Send(ctx context.Context, o Outgoing) *ClientTx {
 // Cancel cancels an INVITE (RFC 3261 section 9.1): the CANCEL, with headers such as Reason added, leaves at once when a provisional response has
 // come, else after the first one, and not at all when the final response is there. An INVITE that was not sent yet is not sent, and Each gets
 // ErrCancelled. Each still gets the final response, usually 487; when none comes within 64*T1, a timeout. Only the first call counts.
+// An INVITE that nothing was heard of is not sent again: a remote that was away shall not ring for a call that is over.
 func (t *ClientTx) Cancel(headers ...sip.Header) {
 	t.lane.post(func() {
 		if t.canceling || t.done || !t.out.Request.IsInvite() {
@@ -73,6 +76,8 @@ func (t *ClientTx) Cancel(headers ...sip.Header) {
 			t.fail(ErrCancelled)
 		case t.provisional:
 			t.sendCancel()
+		default:
+			t.hush.Store(true)
 		}
 	})
 }
@@ -157,7 +162,7 @@ func (t *ClientTx) start(f *Flow, fresh bool, err error) {
 		t.fail(&Failure{Trunk: t.trunk(), Stage: StageWrite, Cause: CauseInvalid, Err: ErrMalformed})
 		return
 	}
-	m := sip.NewClientTx(t.key, req, t.wire, quiet)
+	m := sip.NewClientTx(t.key, req, &hushed{wire: t.wire, hush: &t.hush}, quiet)
 	m.OnTerminate(func(_ string, err error) {
 		t.forget(m, f)
 		t.lane.post(func() { t.machineEnded(m, err) })

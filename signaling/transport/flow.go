@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/netip"
 	"strconv"
+	"sync/atomic"
 
 	"github.com/emiago/sipgo/sip"
 )
@@ -138,6 +139,20 @@ func (w wire) WriteMsg(msg sip.Message) error {
 		return err
 	}
 	return w.endpoint.transmit(w.flow, w.to, b)
+}
+
+// hushed is the wire of a client transaction, whose INVITE is not repeated once it is told so.
+type hushed struct {
+	wire
+	hush *atomic.Bool
+}
+
+// WriteMsg sends a message.
+func (h *hushed) WriteMsg(msg sip.Message) error {
+	if req, ok := msg.(*sip.Request); ok && req.IsInvite() && h.hush.Load() {
+		return nil
+	}
+	return h.wire.WriteMsg(msg)
 }
 
 // LocalAddr is part of sip.Connection.

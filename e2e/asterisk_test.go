@@ -31,7 +31,7 @@ type asteriskConfig struct {
 	Channel, DirectChannel         string
 	Early                          tone
 	CallerCode, CallerNumber       string
-	PhoneSecret                    string
+	PhoneSecret, PhoneChannel      string
 }
 
 // Who calls when an Asterisk dials: VICIdial's key of the call, and the number that the callee may see.
@@ -62,10 +62,10 @@ func startAsterisk(t *testing.T, name string, addr netip.Addr, ca *authority, c 
 		c.Ring = 20
 	}
 	release, files, modules := "bullseye", []string{"sip.conf"}, "usr/lib/asterisk/modules"
-	c.Channel, c.DirectChannel = "SIP/${EXTEN}@sbc", "SIP/${EXTEN:2}@direct"
+	c.Channel, c.DirectChannel, c.PhoneChannel = "SIP/${EXTEN}@sbc", "SIP/${EXTEN:2}@direct", "SIP/${EXTEN:2}"
 	if c.Version == 22 {
 		release, files, modules = "sid", []string{"pjsip.conf"}, "usr/lib/x86_64-linux-gnu/asterisk/modules"
-		c.Channel, c.DirectChannel = "PJSIP/${EXTEN}@sbc", "PJSIP/${EXTEN:2}@direct"
+		c.Channel, c.DirectChannel, c.PhoneChannel = "PJSIP/${EXTEN}@sbc", "PJSIP/${EXTEN:2}@direct", "PJSIP/${EXTEN:2}"
 	}
 	a := &asterisk{root: filepath.Join(peersDir(), release, "root")}
 	c.Modules = filepath.Join(a.root, modules)

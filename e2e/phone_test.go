@@ -23,6 +23,12 @@ var phoneAddr = netip.AddrFrom4([4]byte{127, 0, 0, 1})
 // startPhone runs a phone that sends its calls to the remote over TLS with mandatory SDES, and plays and records audio.
 func startPhone(t *testing.T, ca *authority, remote netip.AddrPort) *phone {
 	t.Helper()
+	return startPhoneAs(t, ca, fmt.Sprintf("<sip:phone@%s;transport=tls>;regint=0", remote))
+}
+
+// startPhoneAs runs one with an account of baresip's.
+func startPhoneAs(t *testing.T, ca *authority, account string) *phone {
+	t.Helper()
 	p := &phone{dir: filepath.Join(t.ArtifactDir(), "phone")}
 	id := ca.issue(t, "phone.test", phoneAddr)
 	p.control = fmt.Sprintf("127.0.0.1:%d", freePort(t))
@@ -51,8 +57,7 @@ func startPhone(t *testing.T, ca *authority, remote netip.AddrPort) *phone {
 		"module_app ctrl_tcp.so",
 		"",
 	}, "\n"))
-	write(t, filepath.Join(p.dir, "accounts"), fmt.Sprintf(
-		"<sip:phone@%s;transport=tls>;regint=0;mediaenc=srtp-mand;audio_codecs=PCMU\n", remote))
+	write(t, filepath.Join(p.dir, "accounts"), account+";mediaenc=srtp-mand;audio_codecs=PCMU\n")
 	write(t, filepath.Join(p.dir, "contacts"), "")
 	p.process = start(t, "phone", nil, "baresip", "-f", p.dir, "-s")
 	t.Cleanup(func() { collected.learn(p.output(t)) })

@@ -1,7 +1,6 @@
 package signaling
 
 import (
-	"context"
 	"maps"
 	"slices"
 	"time"
@@ -87,7 +86,7 @@ func (s *Server) relay(tx *transport.ServerTx) {
 }
 
 func (s *Server) sendOn(tx *transport.ServerTx, from call.Party, to call.Onward) {
-	s.endpoint.Send(context.Background(), s.relayed(tx, from, to))
+	s.state().house.Ask(from, to.Parties[0], s.relayed(tx, from, to))
 }
 
 // subscribe makes a subscription with the trunk that calls of its sender go to.

@@ -15,3 +15,18 @@ var (
 	// ErrNoCredentials: a challenge, and nothing to answer it with.
 	ErrNoCredentials = errors.New("auth: no user and password")
 )
+
+// Label is a word for metrics: what became of a challenge.
+func Label(err error) string {
+	switch {
+	case err == nil:
+		return "answered"
+	case errors.Is(err, ErrRefused):
+		return "refused"
+	case errors.Is(err, ErrNoCredentials):
+		return "no_password"
+	case errors.Is(err, ErrUnsupported):
+		return "unsupported"
+	}
+	return "malformed"
+}

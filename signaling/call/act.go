@@ -255,14 +255,24 @@ func (c *Call) find(s side, tag string) (*leg, *dialog.Dialog) {
 	return &c.a, nil
 }
 
-// send sends an in-dialog request.
-func (c *Call) send(l *leg, d *dialog.Dialog, req *sip.Request, each func(transport.Result)) *transport.ClientTx {
+// send sends an in-dialog request, again where a trunk asks for a password.
+func (c *Call) send(l *leg, d *dialog.Dialog, req *sip.Request, each func(transport.Result)) {
 	if each == nil {
 		each = func(transport.Result) {}
 	}
+	c.dispatch(l, d, c.inside(l, d, req, each))
+}
+
+// sendOnce sends an in-dialog request; what becomes of a challenge is the
+// sender's to say.
+func (c *Call) sendOnce(l *leg, d *dialog.Dialog, req *sip.Request, each func(transport.Result)) *transport.ClientTx {
+	return c.house.Endpoint.Send(context.Background(), c.inside(l, d, req, each))
+}
+
+func (c *Call) inside(l *leg, d *dialog.Dialog, req *sip.Request, each func(transport.Result)) transport.Outgoing {
 	user := ""
 	req.AppendHeader(sip.NewHeader("User-Agent", c.house.UserAgent))
-	return c.house.Endpoint.Send(context.Background(), transport.Outgoing{
+	return transport.Outgoing{
 		Request: req,
 		Hop:     l.hop(d),
 		Prepare: func(req *sip.Request, f *transport.Flow) {
@@ -271,7 +281,7 @@ func (c *Call) send(l *leg, d *dialog.Dialog, req *sip.Request, each func(transp
 			}
 		},
 		Each: each,
-	})
+	}
 }
 
 // closeMedia stops the audio and keeps its figures.

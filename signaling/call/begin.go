@@ -213,6 +213,7 @@ func (c *Call) callB() {
 	hop.Addr = c.redirect.addr
 	a, invite := c.attempts.now, c.inviteB
 	c.sent()
+	c.b.sign(c.inviteB, c.a.party)
 	c.outB = c.house.Endpoint.Send(ctx, transport.Outgoing{
 		Request: c.inviteB.Clone(),
 		Hop:     hop,
@@ -277,6 +278,10 @@ func (c *Call) result(a *attempt, r transport.Result) {
 		return
 	}
 	res := r.Response
+	if challenged(r) && !c.a.party.Through && c.machine.state == calling && c.house.answers(c.b.party, c.b.invited, res) {
+		c.retryB(func(*sip.Request) {})
+		return
+	}
 	if res.StatusCode == 422 && c.machine.state == calling && c.least[sideB] == 0 { // RFC 4028 section 7.3
 		c.least[sideB] = dialog.MinSE(res)
 		c.retryB(func(req *sip.Request) {
@@ -438,7 +443,7 @@ func (c *Call) rejected(res *sip.Response) {
 		c.failure = c.unfollowed()
 	case c.a.party.Through && (res.StatusCode == 401 || res.StatusCode == 407):
 	case res.StatusCode == 401 || res.StatusCode == 407:
-		c.failure = rejection{503, header.Phrase(c.b.party.Name + " asks for a password")}
+		c.failure = rejection{503, header.Phrase(passwordPhrase(c.b.party))}
 	}
 	if c.machine.state == calling {
 		c.summary.reject(c.failure.code, answerLine(res), c.b.party)

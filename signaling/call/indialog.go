@@ -87,6 +87,6 @@ func (c *Call) hungUp(s side, tx *transport.ServerTx) {
 // ack acknowledges B's 2xx of this tag to the INVITE that began the call.
 func (c *Call) ack(tag string) {
 	if d, ok := c.b.dialogs[tag]; ok {
-		c.house.Endpoint.SendAck(d.Ack(c.inviteB.CSeq().SeqNo), c.b.hop(d))
+		c.sendAck(&c.b, d, c.inviteB.CSeq().SeqNo, credentials(c.inviteB))
 	}
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/emiago/sipgo/sip"
 
+	"callseal/signaling/auth"
 	"callseal/signaling/dialog"
 	"callseal/signaling/transport"
 	"callseal/signaling/trunk"
@@ -20,8 +21,22 @@ type leg struct {
 	// dialogs by the remote tag. A has one; B has one for each fork that
 	// answered.
 	dialogs map[string]*dialog.Dialog
+	// secrets answer the trunk's challenges; nil where there are none. invited is
+	// the exchange of the INVITE that calls the leg.
+	secrets *auth.Client
+	invited *auth.Exchange
 	permit  *trunk.Permit // its place at its trunk
 	known   string        // the ID of the flow that a phone's registration had when flow was set by it
+}
+
+// sign puts answers to the challenges of its INVITE, if there were any, into it.
+// from is the party that it is sent for.
+func (l *leg) sign(invite *sip.Request, from Party) {
+	if l.invited == nil {
+		l.secrets = from.secretsOf(l.party)
+		l.invited = l.secrets.Begin()
+	}
+	l.invited.Sign(invite)
 }
 
 // hop is the way of an in-dialog request: the live flow; a trunk is dialled

@@ -26,6 +26,7 @@ type Metrics struct {
 	panics       prometheus.Counter
 	relayed      *prometheus.CounterVec
 	redirections *prometheus.CounterVec
+	challenges   *prometheus.CounterVec
 	attempts     *prometheus.CounterVec
 	failovers    *prometheus.CounterVec
 	oneWayAudio  *prometheus.CounterVec
@@ -118,6 +119,10 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		Name: "callseal_redirections_total",
 		Help: "Places that a 3xx named, by the trunk that said it and what became of it: followed, loop, elsewhere (not configured), limit (of the trunk that it led to) or refused (all of them).",
 	}, []string{"role", "name", "outcome"})
+	m.challenges = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "callseal_challenges_total",
+		Help: "Challenges (401, 407) of trunks to requests in and for calls, by what became of them: answered, refused (the password), no_password, unsupported or malformed.",
+	}, []string{"role", "name", "outcome"})
 	m.attempts = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "callseal_call_attempts_total",
 		Help: "Parties that calls were placed at, by trunk; a call that goes on to another one counts at each.",
@@ -126,7 +131,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		Name: "callseal_failovers_total",
 		Help: "Times that a call went on from this party to another one, by cause: 408, 503, silent, what kept it from being reached, or the limit that kept the call out.",
 	}, []string{"role", "name", "cause"})
-	reg.MustRegister(m.relayed, m.redirections, m.attempts, m.failovers)
+	reg.MustRegister(m.relayed, m.redirections, m.challenges, m.attempts, m.failovers)
 	reg.MustRegister(m.calls, m.setup, m.ring, m.talk, m.active, m.legs, m.clear, m.refusedMedia, m.lostByes, m.refusedByes, m.transfers, m.panics)
 	return m
 }
@@ -196,6 +201,12 @@ func (m *Metrics) Relayed(from, to transport.Role, method sip.RequestMethod, cod
 func (m *Metrics) redirected(by Party, outcome string) {
 	if m != nil {
 		m.redirections.WithLabelValues(by.Role.String(), by.Name, outcome).Inc()
+	}
+}
+
+func (m *Metrics) challenged(by Party, outcome string) {
+	if m != nil {
+		m.challenges.WithLabelValues(by.Role.String(), by.Name, outcome).Inc()
 	}
 }
 

@@ -2,7 +2,6 @@ package call
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"slices"
 	"strings"
@@ -38,7 +37,7 @@ func (c *Call) pass(s side, tx *transport.ServerTx) {
 		return
 	}
 	c.passing++
-	c.house.Endpoint.Send(context.Background(), c.passed(s, d, tx, told))
+	c.dispatch(to, d, c.passed(s, d, tx, told))
 }
 
 // partner is the other leg's dialog of one on side s, or nil: A's only one, or
@@ -129,7 +128,7 @@ func Relayed(req *sip.Request, r transport.Result, by Party, way header.Way, ser
 	case r.Response.StatusCode < 400 && r.Response.StatusCode >= 300:
 		phrase = by.Name + " redirects and that is not followed"
 	case r.Response.StatusCode == 401 || r.Response.StatusCode == 407:
-		phrase = by.Name + " asks for a password"
+		phrase = passwordPhrase(by)
 	case r.Response.StatusCode == 408 || r.Response.StatusCode == 481:
 		phrase = by.Name + " knows nothing of this call"
 	default:

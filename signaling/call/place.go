@@ -224,6 +224,7 @@ func (c *Call) inviteTarget(p *placement) {
 	ctx, cancel := context.WithCancel(context.Background())
 	p.cancel = cancel
 	way := c.wayTo(p)
+	p.leg.sign(p.invite, Party{})
 	p.tx = c.house.Endpoint.Send(ctx, transport.Outgoing{
 		Request: p.invite.Clone(),
 		Hop:     p.leg.party.Hop(),
@@ -254,6 +255,10 @@ func (c *Call) targetSaid(p *placement, r transport.Result) {
 	}
 	switch {
 	case res.StatusCode == 100:
+	case challenged(r) && c.house.answers(p.leg.party, p.leg.invited, res):
+		p.invite.CSeq().SeqNo++
+		p.cancel() // frees what the last one holds
+		c.inviteTarget(p)
 	case res.StatusCode == 422 && !p.least: // RFC 4028 section 7.3
 		p.least = true
 		p.invite.CSeq().SeqNo++
@@ -297,7 +302,7 @@ func (c *Call) targetRefusal(p *placement, res *sip.Response) rejection {
 	case res.StatusCode < 400:
 		return rejection{503, header.Phrase(p.leg.party.Name + " redirects and that is not followed")}
 	case res.StatusCode == 401 || res.StatusCode == 407:
-		return rejection{503, header.Phrase(p.leg.party.Name + " asks for a password")}
+		return rejection{503, header.Phrase(passwordPhrase(p.leg.party))}
 	}
 	return rejection{res.StatusCode, header.Foreign(res.Reason)}
 }
@@ -379,7 +384,7 @@ func (p *placement) read(tag string, body []byte, final bool) (agreed, error) {
 func (c *Call) ackTarget(ref int, tag string) {
 	p := c.placement(ref)
 	if d := p.leg.dialogs[tag]; d != nil {
-		c.house.Endpoint.SendAck(d.Ack(p.invite.CSeq().SeqNo), p.leg.hop(d))
+		c.sendAck(p.leg, d, p.invite.CSeq().SeqNo, credentials(p.invite))
 	}
 }
 
@@ -401,7 +406,7 @@ func (c *Call) takeOver(s side, ref int, tag string) {
 		}
 		c.fork = tag
 	}
-	*l = leg{party: p.leg.party, callID: p.leg.callID, tag: p.leg.tag, flow: p.leg.flow, permit: p.leg.permit,
+	*l = leg{party: p.leg.party, callID: p.leg.callID, tag: p.leg.tag, flow: p.leg.flow, permit: p.leg.permit, secrets: p.leg.secrets,
 		dialogs: map[string]*dialog.Dialog{tag: p.leg.dialogs[tag]}}
 	c.quiet(s)
 	n, y := c.negotiation, s.other()
@@ -581,8 +586,8 @@ func (c *Call) stray(called *leg, invite *sip.Request, r transport.Result) {
 		}
 		called.dialogs[tag] = d
 	}
-	l := &leg{party: called.party, flow: r.Flow} // the leg's own is the call's
-	c.house.Endpoint.SendAck(d.Ack(invite.CSeq().SeqNo), l.hop(d))
+	l := &leg{party: called.party, flow: r.Flow, secrets: called.secrets} // the leg's own flow is the call's
+	c.sendAck(l, d, invite.CSeq().SeqNo, credentials(invite))
 	if !known {
 		c.send(l, d, d.Request(sip.BYE), nil)
 	}

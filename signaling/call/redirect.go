@@ -159,7 +159,7 @@ func (c *Call) movePermit(to *trunk.Trunk) bool {
 // identifiers, with keys of its own.
 func (c *Call) retarget(t target) error {
 	if t.place.Trunk != c.b.party.Trunk {
-		c.b.party, c.b.flow = c.b.party.beside(t.place.Trunk), nil
+		c.b.party, c.b.flow, c.b.invited = c.b.party.beside(t.place.Trunk), nil, nil
 		c.least[sideB] = 0
 	}
 	n := c.negotiation

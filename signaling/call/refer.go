@@ -1,7 +1,6 @@
 package call
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -130,7 +129,7 @@ func (c *Call) relayRefer(s side, tx *transport.ServerTx, to header.ReferTo) *re
 			_ = tx.Respond(c.answer(tx.Request(), 481, "Call/Transaction Does Not Exist")) // the call has ended meanwhile
 		}
 	}
-	c.house.Endpoint.Send(context.Background(), o)
+	c.dispatch(there, d, o)
 	return nil
 }
 
@@ -181,6 +180,9 @@ func (c *Call) referAnswered(s side, tx *transport.ServerTx, r *referral, got tr
 	from, to := c.leg(s), c.leg(s.other())
 	res := Relayed(tx.Request(), got, to.party, c.way(from), c.house.UserAgent)
 	c.house.Metrics.Relayed(from.party.Role, to.party.Role, sip.REFER, res.StatusCode)
+	if got.Err == nil {
+		r.ours = got.Response.CSeq().SeqNo // another one where it was asked for a password
+	}
 	silent := res.IsSuccess() && noSubscription(got.Response)
 	if silent {
 		res.AppendHeader(sip.NewHeader("Refer-Sub", "false"))

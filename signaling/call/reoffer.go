@@ -11,6 +11,7 @@ import (
 
 	"callseal/media"
 	"callseal/sdp"
+	"callseal/signaling/auth"
 	"callseal/signaling/dialog"
 	"callseal/signaling/header"
 	"callseal/signaling/transport"
@@ -38,6 +39,9 @@ type inquiry struct {
 	again  bool                // it was sent anew because of a 422
 	told   []sip.Header        // of the remote's request that it passes on; nil where it is our own
 	renews bool                // it brings a new key of ours
+	// exchange answers the challenges to it; shown is what it carries of that.
+	exchange *auth.Exchange
+	shown    []sip.Header
 }
 
 // unconfirmed is a 2xx of ours to a re-INVITE that waits for its ACK.
@@ -183,8 +187,13 @@ func (c *Call) sendOffer(a *inquiry, method sip.RequestMethod) {
 	}
 	c.timerHeaders(req, a.to)
 	setSDP(req, a.body)
+	if a.exchange == nil {
+		a.exchange = a.leg.secrets.Begin()
+	}
+	a.exchange.Sign(req)
+	a.shown = credentials(req)
 	c.asked = a
-	a.tx = c.send(a.leg, a.dialog, req, func(r transport.Result) {
+	a.tx = c.sendOnce(a.leg, a.dialog, req, func(r transport.Result) {
 		if !c.box.put(func() { c.answered(a, r) }) {
 			c.acknowledge(a, r)
 		}
@@ -197,7 +206,7 @@ func (c *Call) acknowledge(a *inquiry, r transport.Result) {
 		return
 	}
 	a.dialog.Refresh(r.Response.Contact())
-	c.house.Endpoint.SendAck(a.dialog.Ack(r.Response.CSeq().SeqNo), a.leg.hop(a.dialog))
+	c.sendAck(a.leg, a.dialog, r.Response.CSeq().SeqNo, a.shown)
 }
 
 // answered takes what came of an offer of ours.
@@ -213,6 +222,10 @@ func (c *Call) answered(a *inquiry, r transport.Result) {
 		return
 	}
 	res := r.Response
+	if challenged(r) && c.house.answers(a.leg.party, a.exchange, res) {
+		c.sendOffer(a, methodOf(a))
+		return
+	}
 	if res.StatusCode == 422 && !a.again {
 		c.least[a.to] = dialog.MinSE(res)
 		a.again = true

@@ -1,7 +1,6 @@
 package call
 
 import (
-	"context"
 	"strconv"
 	"strings"
 	"sync"
@@ -47,9 +46,9 @@ const (
 // Ask. The error says what is wrong with the request.
 func NewSubscription(house *House, tx *transport.ServerTx, from, to Party, forget func(*Subscription)) (*Subscription, error) {
 	s := &Subscription{house: house, forget: forget, tx: tx}
-	s.a = leg{party: from, callID: tx.Request().CallID().Value(), tag: token(16), flow: tx.Flow()}
+	s.a = leg{party: from, callID: tx.Request().CallID().Value(), tag: token(16), flow: tx.Flow(), secrets: from.Trunk.Secrets()}
 	callID, tag := from.Dialog(tx.Request())
-	s.b = leg{party: to, callID: callID, tag: tag}
+	s.b = leg{party: to, callID: callID, tag: tag, secrets: from.secretsOf(to)}
 	d, err := dialog.Answering(tx.Request(), s.a.tag)
 	if err != nil {
 		return nil, err
@@ -63,7 +62,17 @@ func NewSubscription(house *House, tx *transport.ServerTx, from, to Party, forge
 func (s *Subscription) Keys() [2]Key { return [2]Key{{s.a.callID, s.a.tag}, {s.b.callID, s.b.tag}} }
 
 // Ask sends the SUBSCRIBE to B.
-func (s *Subscription) Ask() { s.house.Endpoint.Send(context.Background(), s.first()) }
+func (s *Subscription) Ask() {
+	s.house.signed(s.b.party, s.b.secrets.Begin(), s.first(), direct, func(o *transport.Outgoing) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.asked.CSeq().SeqNo++
+		o.Request.CSeq().SeqNo = s.asked.CSeq().SeqNo
+	})
+}
+
+// direct runs something where it is.
+func direct(f func()) { f() }
 
 func (s *Subscription) first() transport.Outgoing {
 	s.mu.Lock()
@@ -90,13 +99,13 @@ func (s *Subscription) first() transport.Outgoing {
 
 // Request takes an in-dialog request: SUBSCRIBE of A, NOTIFY of B.
 func (s *Subscription) Request(tx *transport.ServerTx) {
-	if o := s.take(tx); o != nil {
-		s.house.Endpoint.Send(context.Background(), *o) // without the lock, which an answer takes
+	if send := s.take(tx); send != nil {
+		send() // without the lock, which an answer takes
 	}
 }
 
-// take gives the request that goes on to the other leg, or refuses it: nil.
-func (s *Subscription) take(tx *transport.ServerTx) *transport.Outgoing {
+// take gives what sends the request on to the other leg, or refuses it: nil.
+func (s *Subscription) take(tx *transport.ServerTx) (send func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	req := tx.Request()
@@ -141,8 +150,8 @@ func (s *Subscription) dialogOf(from side, req *sip.Request) *dialog.Dialog {
 	return nil
 }
 
-// passed makes the request for the other leg's dialog.
-func (s *Subscription) passed(from side, tx *transport.ServerTx) *transport.Outgoing {
+// passed makes the request for the other leg's dialog, and gives what sends it.
+func (s *Subscription) passed(from side, tx *transport.ServerTx) (send func()) {
 	theirs := tx.Request()
 	to, d := s.leg(from.other()), s.dialogs[from.other()]
 	req := d.Request(theirs.Method)
@@ -155,7 +164,7 @@ func (s *Subscription) passed(from side, tx *transport.ServerTx) *transport.Outg
 		header.Credentials(req, theirs)
 	}
 	way := s.house.way(s.leg(from).party, to)
-	return &transport.Outgoing{
+	o := transport.Outgoing{
 		Request: req,
 		Hop:     to.hop(d),
 		Prepare: func(req *sip.Request, f *transport.Flow) {
@@ -168,6 +177,13 @@ func (s *Subscription) passed(from side, tx *transport.ServerTx) *transport.Outg
 		},
 		Each: func(r transport.Result) { s.answered(from, tx, r) },
 	}
+	renew := func(o *transport.Outgoing) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		o.Request.CSeq().SeqNo, o.Hop = d.Next(), to.hop(d)
+	}
+	party, x := to.party, to.secrets.Begin()
+	return func() { s.house.signed(party, x, o, direct, renew) }
 }
 
 // answered gives the answer of one remote to the other, from, and draws the

@@ -139,8 +139,14 @@ func (d *Dialog) Accept(req *sip.Request) error {
 // Request makes the next in-dialog request (RFC 3261 section 12.2.1.1),
 // without Via, Contact and body.
 func (d *Dialog) Request(method sip.RequestMethod) *sip.Request {
+	return d.request(method, d.Next())
+}
+
+// Next takes the sequence number of the next request, for one that is sent
+// again.
+func (d *Dialog) Next() uint32 {
 	d.localSeq++
-	return d.request(method, d.localSeq)
+	return d.localSeq
 }
 
 // Ack makes the ACK of a 2xx to the INVITE with this sequence number: a request

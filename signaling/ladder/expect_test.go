@@ -187,8 +187,9 @@ func (a *agent) asked(r *received, t *talk) (faults []string) {
 		a.acked(r, d)
 		return faults
 	case "BYE":
-		for _, old := range a.got[:len(a.got)-1] { // one that had no answer may be followed by another
-			fault(old.method() != "BYE" || old.toTag() != d.local || old.talk != t || old.final == 0, "a second BYE")
+		for _, old := range a.got[:len(a.got)-1] { // one that had no answer, or a challenge, may be followed by another
+			asked := old.final == 0 || old.final == 401 || old.final == 407
+			fault(old.method() != "BYE" || old.toTag() != d.local || old.talk != t || asked, "a second BYE")
 		}
 		d.byeGot++
 	case "INVITE", "UPDATE":

@@ -49,6 +49,10 @@ func (s *Server) open(a Accounts, directory []phonebook.Account, known bool) {
 	s.book.Store(&book{phonebook.New(a.Plan, all), directory, known || !a.Directory})
 }
 
+// isPhone tells whether a dialer knows one of the phones as that user. It would
+// take a From with it for the phone's.
+func (s *Server) isPhone(dialer, user string) bool { return s.book.Load().Has(dialer, user) }
+
 // DialerAt names the dialer that has an address: among its sources, or as the
 // host of its uri. "" where there is none.
 func (s *Server) DialerAt(address string) string {

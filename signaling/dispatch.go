@@ -9,6 +9,7 @@ import (
 	"github.com/emiago/sipgo/sip"
 
 	"callseal/signaling/call"
+	"callseal/signaling/header"
 	"callseal/signaling/registrar"
 	"callseal/signaling/transport"
 	"callseal/signaling/trunk"
@@ -36,7 +37,7 @@ func (s *Server) Request(tx *transport.ServerTx) {
 		if sub := s.subscription(req.CallID().Value(), tag); sub != nil {
 			sub.Request(tx)
 		} else if c := s.find(req.CallID().Value(), tag); c == nil || !c.Request(tx) {
-			s.refuse(tx, refusal{481, "Call/Transaction Does Not Exist", "no_dialog", nil})
+			s.refuse(tx, refusal{481, "Call Transaction Does Not Exist", "no_dialog", nil})
 		}
 		return
 	}
@@ -214,7 +215,7 @@ func (s *Server) respond(tx *transport.ServerTx, code int, phrase string, header
 }
 
 func (s *Server) response(tx *transport.ServerTx, code int, phrase string, headers []sip.Header) *sip.Response {
-	res := sip.NewResponseFromRequest(tx.Request(), code, phrase, nil)
+	res := sip.NewResponseFromRequest(tx.Request(), code, header.Phrase(phrase), nil)
 	res.AppendHeader(sip.NewHeader("Server", s.state().cfg.UserAgent))
 	for _, h := range headers {
 		res.AppendHeader(h)

@@ -56,7 +56,7 @@ func (s *Server) options(tx *transport.ServerTx) {
 }
 
 func (s *Server) noDialog(tx *transport.ServerTx) {
-	s.refuse(tx, refusal{481, "Call/Transaction Does Not Exist", "no_dialog", nil})
+	s.refuse(tx, refusal{481, "Call Transaction Does Not Exist", "no_dialog", nil})
 }
 
 // noTransfer: a REFER makes no call by itself.

@@ -116,7 +116,7 @@ func TestAnswersToWhatPasses(t *testing.T) {
 	f := newFixture(t, nil)
 	ok, _ := f.answered(1)
 	for i, c := range []struct{ status, want string }{
-		{"481 Call/Transaction Does Not Exist", "503 telco knows nothing of this call"},
+		{"481 Call Transaction Does Not Exist", "503 telco knows nothing of this call"},
 		{"408 Request Timeout", "503 telco knows nothing of this call"},
 		{"407 Proxy Authentication Required", "503 telco asks for a password"},
 		{"302 Moved Temporarily", "503 telco redirects and that is not followed"},
@@ -139,7 +139,7 @@ func TestAnswersToWhatPasses(t *testing.T) {
 		t.Fatalf("%d calls", n)
 	}
 	f.dialer.send(f.inDialog("BYE", 130, 1, ok))
-	f.carrier.answer(f.carrier.want("BYE "), "481 Call/Transaction Does Not Exist", "", "", "")
+	f.carrier.answer(f.carrier.want("BYE "), "481 Call Transaction Does Not Exist", "", "", "")
 	f.wantIdle(t)
 }
 
@@ -219,10 +219,10 @@ func TestCodes(t *testing.T) {
 		{"a subscription from nowhere", "SUBSCRIBE", "Contact: <tel:1>\n", "", nil, "400 SUBSCRIBE with a Contact that is no URI", "contact", ""},
 		{"publication", "PUBLISH", "Event: presence\n", "", nil, "405 Method Not Allowed", "method", ""},
 		{"a transfer without call", "REFER", "Refer-To: <sip:x@y>\n", "", nil, "403 SBC takes transfers in calls only", "transfer", ""},
-		{"INFO without call", "INFO", "", "", nil, "481 Call/Transaction Does Not Exist", "no_dialog", ""},
-		{"UPDATE without call", "UPDATE", "", "", nil, "481 Call/Transaction Does Not Exist", "no_dialog", ""},
-		{"PRACK without call", "PRACK", "", "", nil, "481 Call/Transaction Does Not Exist", "no_dialog", ""},
-		{"BYE without call", "BYE", "", "", nil, "481 Call/Transaction Does Not Exist", "no_dialog", ""},
+		{"INFO without call", "INFO", "", "", nil, "481 Call Transaction Does Not Exist", "no_dialog", ""},
+		{"UPDATE without call", "UPDATE", "", "", nil, "481 Call Transaction Does Not Exist", "no_dialog", ""},
+		{"PRACK without call", "PRACK", "", "", nil, "481 Call Transaction Does Not Exist", "no_dialog", ""},
+		{"BYE without call", "BYE", "", "", nil, "481 Call Transaction Does Not Exist", "no_dialog", ""},
 		{"check-sync", "NOTIFY", "Event: check-sync\n", "", nil, "503 SBC reaches phones that register here only", "phone", ""},
 		{"MESSAGE without a route", "MESSAGE", "", "", noRoute, "503 SBC has no route for dialer1", "route", ""},
 		{"MESSAGE of a stranger", "MESSAGE", "", "", nobody, "403 SBC does not know this address", "source", ""},

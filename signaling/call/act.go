@@ -218,9 +218,10 @@ func (c *Call) refuse(code int, phrase string) {
 	c.tell(c.answer(c.inA.Request(), code, header.Phrase(phrase)))
 }
 
-// answer starts a response to a request of either leg.
+// answer starts a response to a request of either leg. VICIdial stores its
+// phrase as it is.
 func (c *Call) answer(req *sip.Request, code int, phrase string) *sip.Response {
-	res := sip.NewResponseFromRequest(req, code, phrase, nil)
+	res := sip.NewResponseFromRequest(req, code, header.Phrase(phrase), nil)
 	res.AppendHeader(sip.NewHeader("Server", c.house.UserAgent))
 	return res
 }

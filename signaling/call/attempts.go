@@ -301,7 +301,7 @@ func (c *Call) isPast(tx *transport.ServerTx, key Key) bool {
 		if tx.Request().Method == sip.BYE { // an early dialog may be ended by BYE too (RFC 3261 section 15)
 			_ = tx.Respond(c.answer(tx.Request(), 200, "OK")) // its client repeats or gives up
 		} else {
-			c.turnDown(tx, 481, "Call/Transaction Does Not Exist", "no_dialog")
+			c.turnDown(tx, 481, "Call Transaction Does Not Exist", "no_dialog")
 		}
 		return true
 	}

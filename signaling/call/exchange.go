@@ -78,7 +78,7 @@ func (m *machine) offered(ev event) {
 	busy := m.exchange.progress != idle
 	switch {
 	case m.left(ev.side):
-		m.refuseOffer(ev.ask.ref, 481, "Call/Transaction Does Not Exist")
+		m.refuseOffer(ev.ask.ref, 481, "Call Transaction Does Not Exist")
 	case m.left(other) && !ev.ask.local: // nobody is there to be asked
 		m.refuseOffer(ev.ask.ref, 491, "Request Pending")
 	case m.waits(ev.side) || m.unacked[ev.side]: // RFC 3261 section 14.2: one INVITE after the other

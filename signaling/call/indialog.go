@@ -19,7 +19,7 @@ func (c *Call) inDialog(tx *transport.ServerTx) {
 	// call billed on. The door has to be that of the leg's role, though: nobody
 	// on another listener can have learned the tags in an honest way.
 	if d == nil || tx.Flow().Role() != c.leg(s).party.Role {
-		c.turnDown(tx, 481, "Call/Transaction Does Not Exist", "no_dialog")
+		c.turnDown(tx, 481, "Call Transaction Does Not Exist", "no_dialog")
 		return
 	}
 	if err := d.Accept(req); err != nil {
@@ -27,7 +27,7 @@ func (c *Call) inDialog(tx *transport.ServerTx) {
 		return
 	}
 	if s == sideB && req.Method != sip.BYE && c.machine.lostFork(d.ID().Remote) {
-		c.turnDown(tx, 481, "Call/Transaction Does Not Exist", "no_dialog")
+		c.turnDown(tx, 481, "Call Transaction Does Not Exist", "no_dialog")
 		return
 	}
 	d.Learn(req)

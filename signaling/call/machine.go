@@ -379,7 +379,7 @@ func (m *machine) whenAnswering(ev event) {
 	case evByeDone:
 		m.byes--
 	case evOffer: // A is on its way out
-		m.refuseOffer(ev.ask.ref, 481, "Call/Transaction Does Not Exist")
+		m.refuseOffer(ev.ask.ref, 481, "Call Transaction Does Not Exist")
 	case evProvisional, evRejected, evCancel, evLost, evAsked, evWithdrawn, evConfirmed, evOwed, evReleased,
 		evRefer, evTargetRings, evTargetAnswers, evTargetFails, evNotified, evPastBye:
 	}
@@ -524,7 +524,7 @@ func (m *machine) whenClosing(ev event) {
 		m.byes--
 		m.ended()
 	case evOffer:
-		m.refuseOffer(ev.ask.ref, 481, "Call/Transaction Does Not Exist")
+		m.refuseOffer(ev.ask.ref, 481, "Call Transaction Does Not Exist")
 	case evProvisional, evRejected, evCancel, evLost, evAck, evTimer, evEnd, evAsked, evWithdrawn, evConfirmed, evOwed, evReleased,
 		evRefer, evTargetRings, evTargetAnswers, evTargetFails, evNotified, evPastBye:
 	}

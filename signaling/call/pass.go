@@ -30,7 +30,7 @@ func (c *Call) pass(s side, tx *transport.ServerTx) {
 		c.turnDown(tx, 415, "SBC passes SDP in offers only", "content_type", sip.NewHeader("Accept", "*/*"))
 		return
 	case d == nil || !known || c.machine.state > up:
-		c.turnDown(tx, 481, "Call/Transaction Does Not Exist", "no_dialog")
+		c.turnDown(tx, 481, "Call Transaction Does Not Exist", "no_dialog")
 		return
 	case c.passing >= maxPassed:
 		c.turnDown(tx, 503, "SBC waits for "+to.party.Name, "pending")
@@ -92,7 +92,7 @@ func (c *Call) passed(s side, d *dialog.Dialog, tx *transport.ServerTx, theirs *
 				return
 			}
 			if !c.box.put(func() { c.passing--; c.answerPassed(s, tx, r) }) {
-				_ = tx.Respond(c.answer(tx.Request(), 481, "Call/Transaction Does Not Exist")) // the call has ended meanwhile
+				_ = tx.Respond(c.answer(tx.Request(), 481, "Call Transaction Does Not Exist")) // the call has ended meanwhile
 			}
 		},
 	}

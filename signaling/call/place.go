@@ -54,7 +54,7 @@ func (c *Call) execute(s side, tx *transport.ServerTx, to header.ReferTo) *refus
 	party := c.leg(s).party
 	_, d := c.find(s, c.machine.winner)
 	if d == nil {
-		return &refused{481, "Call/Transaction Does Not Exist", "no_dialog"}
+		return &refused{481, "Call Transaction Does Not Exist", "no_dialog"}
 	}
 	to.Number = party.Rules().Came(to.Number)
 	var targets []Party
@@ -559,7 +559,7 @@ func (c *Call) outsider(tx *transport.ServerTx) bool {
 		case req.Method == sip.BYE: // an early dialog, or a fork that lost
 			_ = tx.Respond(c.answer(req, 200, "OK"))
 		case past:
-			c.turnDown(tx, 481, "Call/Transaction Does Not Exist", "no_dialog")
+			c.turnDown(tx, 481, "Call Transaction Does Not Exist", "no_dialog")
 		default:
 			c.turnDown(tx, 500, "SBC is transferring this call", "early")
 		}

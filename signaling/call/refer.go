@@ -97,7 +97,7 @@ func (c *Call) relayRefer(s side, tx *transport.ServerTx, to header.ReferTo) *re
 	d := c.partner(s, tx.Request().From().Params.GetOr("tag", ""))
 	switch {
 	case d == nil:
-		return &refused{481, "Call/Transaction Does Not Exist", "no_dialog"}
+		return &refused{481, "Call Transaction Does Not Exist", "no_dialog"}
 	case c.passing >= maxPassed:
 		return &refused{503, "SBC waits for " + there.party.Name, "pending"}
 	}
@@ -126,7 +126,7 @@ func (c *Call) relayRefer(s side, tx *transport.ServerTx, to header.ReferTo) *re
 			return
 		}
 		if !c.box.put(func() { c.passing--; c.referAnswered(s, tx, r, res) }) {
-			_ = tx.Respond(c.answer(tx.Request(), 481, "Call/Transaction Does Not Exist")) // the call has ended meanwhile
+			_ = tx.Respond(c.answer(tx.Request(), 481, "Call Transaction Does Not Exist")) // the call has ended meanwhile
 		}
 	}
 	c.dispatch(there, d, o)

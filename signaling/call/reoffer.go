@@ -65,7 +65,7 @@ func (c *Call) offered(s side, d *dialog.Dialog, tx *transport.ServerTx) {
 		_ = tx.Respond(res)
 		return
 	case c.machine.state > up:
-		c.refuseRequest(tx, 481, "Call/Transaction Does Not Exist")
+		c.refuseRequest(tx, 481, "Call Transaction Does Not Exist")
 		return
 	case len(body) == 0 && req.Method == sip.UPDATE: // RFC 3311 section 5.2: a target or session refresh
 		c.accept(r, nil)

@@ -117,7 +117,7 @@ func (s *Subscription) take(tx *transport.ServerTx) (send func()) {
 	d := s.dialogOf(from, req)
 	switch {
 	case d == nil || s.over || tx.Flow().Role() != l.party.Role || s.dialogs[from.other()] == nil:
-		s.turnDown(tx, 481, "Call/Transaction Does Not Exist", "no_dialog")
+		s.turnDown(tx, 481, "Call Transaction Does Not Exist", "no_dialog")
 		return nil
 	case req.Method != method:
 		s.turnDown(tx, 405, "Method Not Allowed", "method", sip.NewHeader("Allow", string(method)))
@@ -273,7 +273,7 @@ func (s *Subscription) leg(of side) *leg {
 
 func (s *Subscription) turnDown(tx *transport.ServerTx, code int, phrase, cause string, headers ...sip.Header) {
 	s.house.Refused(tx.Flow().Role(), cause)
-	res := sip.NewResponseFromRequest(tx.Request(), code, phrase, nil)
+	res := sip.NewResponseFromRequest(tx.Request(), code, header.Phrase(phrase), nil)
 	res.AppendHeader(sip.NewHeader("Server", s.house.UserAgent))
 	for _, h := range headers {
 		res.AppendHeader(h)

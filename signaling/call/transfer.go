@@ -114,7 +114,7 @@ func (m *machine) referred(ev event) {
 	}
 	switch {
 	case m.state > up || m.owedBye || m.left(ev.side):
-		refuse(481, "Call/Transaction Does Not Exist")
+		refuse(481, "Call Transaction Does Not Exist")
 	case m.state != up:
 		refuse(491, "SBC transfers answered calls only")
 	case t.progress != resting:

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -164,7 +165,10 @@ func (p *player) nothingLeft() error {
 	return errors.Join(append(faults, p.marked())...)
 }
 
-// marked finds a code at A that would mark a lead at VICIdial, and that no carrier ever said.
+// storable is a phrase that VICIdial can store.
+var storable = regexp.MustCompile(`^[A-Za-z0-9 ._]{1,50}$`)
+
+// marked finds a code at A that would mark a lead at VICIdial, and that no carrier ever said; or a phrase that cannot be stored there.
 func (p *player) marked() error {
 	said := map[int]bool{}
 	for _, name := range p.names() {
@@ -173,6 +177,9 @@ func (p *player) marked() error {
 		}
 	}
 	for _, r := range p.agents["A"].got {
+		if r.code() > 0 && !storable.MatchString(r.phrase()) {
+			return fmt.Errorf("A was told %d %q", r.code(), r.phrase())
+		}
 		switch r.code() {
 		case 404, 480, 484, 485, 486, 600, 603, 604:
 			if !said[r.code()] {

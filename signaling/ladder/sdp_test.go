@@ -34,6 +34,7 @@ type description struct {
 	avp       bool   // with a key, but under RTP/AVP
 	video     bool
 	noaudio   bool // m=audio 0
+	fax       bool // T.38 in the place of the audio
 	version   int  // 0: grows when the description changes
 }
 
@@ -61,6 +62,8 @@ func readDescription(words string) (description, error) {
 			d.video = true
 		case word == "noaudio":
 			d.noaudio = true
+		case word == "fax":
+			d.fax = true
 		case word == "avp":
 			d.avp = true
 		case name == "addr":
@@ -120,6 +123,10 @@ func (d description) write(agent string, addr netip.Addr, call, version int) str
 		family = "IP6"
 	}
 	fmt.Fprintf(&b, "v=0\r\no=%s %d %d IN IP4 %s\r\ns=-\r\nc=IN %s %s\r\nt=0 0\r\n", agent, 1000+call, version, addr, family, connection)
+	if d.fax {
+		fmt.Fprintf(&b, "m=image %s udptl t38\r\na=T38FaxVersion:0\r\n", d.port)
+		return b.String()
+	}
 	var payloads []string
 	var maps strings.Builder
 	for _, name := range d.codecs {

@@ -57,19 +57,31 @@ type Entry struct {
 type Book struct {
 	plan     Plan
 	accounts map[string]*Account
+	lines    map[lineOf]bool // of all accounts
 }
+
+// lineOf is a user of a dialer's.
+type lineOf struct{ dialer, user string }
 
 // New makes a book. Of two accounts of one user the first counts.
 func New(plan Plan, accounts []Account) *Book {
-	b := &Book{plan: plan, accounts: make(map[string]*Account, len(accounts))}
+	b := &Book{plan: plan, accounts: make(map[string]*Account, len(accounts)), lines: make(map[lineOf]bool, len(accounts))}
 	for i := range accounts {
 		a := &accounts[i]
 		if b.accounts[a.User] == nil {
 			b.accounts[a.User] = a
 		}
 	}
+	for _, a := range b.accounts {
+		for _, l := range b.linesOf(a) {
+			b.lines[lineOf{l.Dialer, l.User}] = true
+		}
+	}
 	return b
 }
+
+// Has tells whether a dialer knows a phone of ours as that user.
+func (b *Book) Has(dialer, user string) bool { return b != nil && b.lines[lineOf{dialer, user}] }
 
 // Len is the number of accounts.
 func (b *Book) Len() int {
@@ -100,13 +112,13 @@ func (b *Book) Find(user string) Entry {
 	if a := b.accounts[user]; a != nil {
 		e.Account = *a
 	}
-	e.Lines = b.lines(&e.Account)
+	e.Lines = b.linesOf(&e.Account)
 	e.Policy, e.Stage = b.plan.policy(user)
 	return e
 }
 
-// lines places a phone: the map, else its account, else the default.
-func (b *Book) lines(a *Account) []Line {
+// linesOf places a phone: the map, else its account, else the default.
+func (b *Book) linesOf(a *Account) []Line {
 	dialer, mapped := b.plan.Map[a.User]
 	switch {
 	case mapped:

@@ -37,6 +37,11 @@ func TestWhereAPhoneGoes(t *testing.T) {
 			t.Errorf("%s goes to %v, want %v", user, got, want)
 		}
 	}
+	for line, want := range map[lineOf]bool{{"d1", "101"}: true, {"d2", "101"}: true, {"d3", "101"}: false, {"d3", "102"}: true, {"d1", "102"}: false, {"d1", "104"}: true, {"d1", "901"}: false} {
+		if got := b.Has(line.dialer, line.user); got != want {
+			t.Errorf("%s has %s: %t", line.dialer, line.user, got)
+		}
+	}
 	if l := b.Find("102").Lines[0]; !l.Keys.Equal(account("102").Keys) {
 		t.Error("a mapped line has not its phone's keys")
 	}

@@ -51,7 +51,9 @@ func (s *Server) open(a Accounts, directory []phonebook.Account, known bool) {
 
 // isPhone tells whether a dialer knows one of the phones as that user. It would
 // take a From with it for the phone's.
-func (s *Server) isPhone(dialer, user string) bool { return s.book.Load().Has(dialer, user) }
+func (s *Server) isPhone(dialer, user string) bool {
+	return s.book.Load().Has(dialer, user) || s.phones.Table().Knows(dialer, user)
+}
 
 // DialerAt names the dialer that has an address: among its sources, or as the
 // host of its uri. "" where there is none.

@@ -23,7 +23,7 @@ two together.
   what crosses byte for byte.
 - From has the caller's number and, toward dialers and phones, the caller's name as it came: VICIdial keys its calls by it. A carrier is
   never told a dialer's or a phone's name; X-CIDNAME stands in its place, or nothing. anonymous@anonymous.invalid stays as it is.
-- The caller code is taken out of all else that a carrier is told, too. From a number that a phone of the dialer has (` + "`phones`" + ` or
+- The caller code is taken out of all else that a carrier is told, too. From a number that a phone of the dialer has (it has registered here, or ` + "`phones`" + ` or
   ` + "`caller_id.extensions`" + ` name it) reaches a dialer with a + before it, unless a phone calls: chan_sip would take the call for the phone's.
 - ` + "`numbers`" + ` of the trunk that a call comes from (in), then of the one that it goes to (out), write the number called in request-URI and To, and
   the caller's in From, P-Asserted-Identity, Remote-Party-ID and Diversion. By default a dialer gets them without +. Where Identity crosses,

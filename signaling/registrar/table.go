@@ -151,6 +151,21 @@ func (t *Table) Has(f *transport.Flow) bool {
 	return len(t.byFlow[f.ID()]) > 0
 }
 
+// Knows tells whether a phone of that user is registered at a dialer.
+func (t *Table) Knows(dialer, user string) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.byUser[user] == 0 {
+		return false
+	}
+	for _, b := range t.bindings {
+		if b.ask.User == user && b.dialer == dialer {
+			return true
+		}
+	}
+	return false
+}
+
 // At tells whether a phone has registered from an address.
 func (t *Table) At(a netip.Addr) bool {
 	t.mu.Lock()

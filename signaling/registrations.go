@@ -77,9 +77,12 @@ func (s *Server) keepRegistrations(table *trunk.Table) {
 	r.kept = kept
 }
 
-// afterwards ends a registration and then goes on. The caller holds mu.
+// afterwards ends a registration, over the connection that it has, and then
+// goes on. The caller holds mu.
 func (s *Server) afterwards(k *registered, then func()) {
+	release := s.hold(k.trunk.Name())
 	s.registrations.waiters.Go(func() {
+		defer release()
 		<-k.Stop() // by an answer, or the end of the endpoint
 		then()
 	})

@@ -55,8 +55,9 @@ type Server struct {
 	// those that began a subscription.
 	relaying      map[call.Invite]bool
 	subscriptions map[call.Key]*call.Subscription
-	past          int           // calls that began under a state that is no more
-	idle          chan struct{} // closed and replaced when the last call is gone
+	past          int            // calls that began under a state that is no more, and those who hold
+	held          map[string]int // trunks whose connections are held
+	idle          chan struct{}  // closed and replaced when the last call is gone
 }
 
 // New binds the listeners. The error names the listener that could not be
@@ -75,6 +76,7 @@ func New(cfg Config, relay call.Relay, log *slog.Logger, metrics *Metrics) (*Ser
 		invites:       make(map[call.Invite]*call.Call),
 		relaying:      make(map[call.Invite]bool),
 		subscriptions: make(map[call.Key]*call.Subscription),
+		held:          make(map[string]int),
 		idle:          make(chan struct{}),
 	}
 	s.setups.perSecond, s.strangers.perSecond = float64(cfg.Limits.Setups), strangersPerSecond

@@ -1,6 +1,7 @@
 package signaling
 
 import (
+	"maps"
 	"net/netip"
 
 	"callseal/signaling/call"
@@ -106,6 +107,22 @@ func (s *Server) retire(st *state) {
 	s.clear(left)
 }
 
+// hold keeps the connections to a trunk, as those of a busy one are, until the
+// function that it gives is called.
+func (s *Server) hold(trunk string) (release func()) {
+	count := func(by int) (left int) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.past += by
+		if s.held[trunk] += by; s.held[trunk] == 0 {
+			delete(s.held, trunk)
+		}
+		return s.past
+	}
+	count(1)
+	return func() { s.clear(count(-1)) }
+}
+
 // clear closes what the configuration of now does not name and no call uses.
 // While calls are left that began under another, that is connections to trunks
 // without calls. mu is not held: the endpoint has locks of its own.
@@ -114,9 +131,12 @@ func (s *Server) clear(left int) {
 	for _, t := range s.state().cfg.Table.Trunks {
 		targets = append(targets, t.Target)
 	}
-	var busy func(string) bool
-	if left > 0 {
-		busy = s.desk.Busy
+	if left == 0 {
+		s.endpoint.Retain(targets, nil)
+		return
 	}
-	s.endpoint.Retain(targets, busy)
+	s.mu.Lock()
+	held := maps.Clone(s.held)
+	s.mu.Unlock()
+	s.endpoint.Retain(targets, func(trunk string) bool { return held[trunk] > 0 || s.desk.Busy(trunk) })
 }

@@ -73,12 +73,18 @@ func (a api) Trunks() []web.Trunk {
 	for _, s := range a.house.server.Trunks() {
 		status[s.Name] = s
 	}
+	accounts := map[string]*web.Registration{}
+	for _, r := range a.house.server.Registrations() {
+		accounts[r.Trunk] = &web.Registration{State: r.State.String(), Since: moment(r.Since), Registrar: r.Registrar, Expires: moment(r.Expires), Next: moment(r.Next),
+			Failures: r.Failures, Code: r.Code, Fault: r.Phrase, Advice: r.Advice, TLS: r.TLS}
+	}
 	var out []web.Trunk
 	for _, t := range cfg.Signaling.Table.Trunks {
 		shown, s := showTrunk(t, cfg.Certificates), status[t.Name()]
 		shown.Health = web.Health{Watched: s.Watched, Up: s.Up, Since: moment(s.Since), Resting: moment(s.Resting),
 			RoundTrip: inMilliseconds(s.RoundTrip), Fault: s.Fault}
 		shown.Load = web.Load{Calls: s.Calls, MostCalls: s.Limits.Calls, Waiting: s.Waiting, MostASecond: s.Limits.PerSecond}
+		shown.Registration = accounts[t.Name()]
 		out = append(out, shown)
 	}
 	return out

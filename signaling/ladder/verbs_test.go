@@ -341,6 +341,10 @@ func (set *setting) one(name, value string) error {
 		set.cfg.Listeners[2].Sources = nil
 	case "routes":
 		set.cfg.Table.Routes = nil
+	case "gone": // gone=B: its trunk is configured no more
+		t := set.trunk(value)
+		set.cfg.Table.Routes = nil
+		set.cfg.Table.Trunks = slices.DeleteFunc(set.cfg.Table.Trunks, func(o *trunk.Trunk) bool { return o == t })
 	default:
 		return errUsage
 	}

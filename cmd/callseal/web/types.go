@@ -111,6 +111,21 @@ type Trunk struct {
 	Certificates []Certificate `json:"certificates" doc:"Those that its section names."`
 	Health       Health        `json:"health" doc:"Whether calls go to it first."`
 	Load         Load          `json:"load" doc:"The calls that it has, and its limits."`
+	Registration *Registration `json:"registration" doc:"How our account there stands; null where we have none."`
+}
+
+// Registration is that of ours at a trunk.
+type Registration struct {
+	State     string     `json:"state" doc:"idle, registering, registered, refreshing, waiting, stopped, unregistering or ended."`
+	Since     *time.Time `json:"since" doc:"Of the state."`
+	Registrar string     `json:"registrar" doc:"Where it is registered."`
+	Expires   *time.Time `json:"expires" doc:"When it ends; null where there is none."`
+	Next      *time.Time `json:"next" doc:"When it is tried next; null where that is not due."`
+	Failures  int        `json:"failures" doc:"Attempts in a row that failed."`
+	Code      int        `json:"code" doc:"What the registrar said last; 0: nothing."`
+	Fault     string     `json:"fault" doc:"What is wrong; empty: nothing is."`
+	Advice    string     `json:"advice" doc:"What to change."`
+	TLS       bool       `json:"tls" doc:"It went over TLS."`
 }
 
 // Health is how a trunk answers.

@@ -148,9 +148,14 @@ func (s *Server) identify(f *transport.Flow, user string) (call.Party, bool) {
 	return l.party(), true
 }
 
-// trunkAt finds the trunk that a request of an address comes from. Of a trunk that
+// trunkAt finds the trunk that a request of a flow comes from: by the certificate
+// that was shown, else by its address. Of a trunk that
 // we are registered with calls come to our contact, and from the registrar.
 func (s *Server) trunkAt(st *state, f *transport.Flow, user string) *trunk.Trunk {
+	if t := st.cfg.Table.Present(f); t != nil {
+		s.proved.add(f)
+		return t
+	}
 	var exact, some *trunk.Trunk
 	if f.Proto() == transport.UDP {
 		exact, some = s.registrations.from(f.Role(), f.Remote().Addr(), user)
@@ -190,6 +195,7 @@ func (s *Server) Cancel(tx *transport.ServerTx, cancel *sip.Request) {
 // Closed tells the calls, and our registrations, that a connection died.
 func (s *Server) Closed(f *transport.Flow, _ error) {
 	s.phones.Table().Lost(f)
+	s.proved.remove(f)
 	s.each(func(c *call.Call) { c.Closed(f) })
 	s.registrationsLost(f)
 }

@@ -37,7 +37,8 @@ type Server struct {
 	current   atomic.Pointer[state] // stored by New and Reload
 	book      atomic.Pointer[book]  // stored by those and SetAccounts
 	reloading sync.Mutex            // held by Reload
-	draining  atomic.Bool           // written under mu
+	proved    proved
+	draining  atomic.Bool // written under mu
 	notes     notes
 	setups    rate           // new calls
 	strangers rate           // calls of unknown addresses

@@ -2,6 +2,7 @@ package signaling
 
 import (
 	"net/netip"
+	"sync"
 
 	"callseal/signaling/transport"
 	"callseal/signaling/trunk"
@@ -27,9 +28,9 @@ func (s *Server) InDialog(callID, tag string) bool {
 	return s.find(callID, tag) != nil || s.subscription(callID, tag) != nil
 }
 
-// Exempt tells whether an address is never banned: one in the sources of a trunk, a registrar of ours, that of a phone that has registered, and
-// a loopback one in those of phones. A prefix that holds
-// every address names nobody.
+// Exempt tells whether an address is never banned: one in the sources of a trunk, a registrar of ours, that of a phone that has registered or of
+// a trunk that has shown its certificate over a connection that stands, and a loopback one in the sources of phones. A prefix that holds every
+// address names nobody.
 func (s *Server) Exempt(a netip.Addr) bool {
 	st := s.state()
 	for _, t := range st.cfg.Table.Trunks {
@@ -37,7 +38,7 @@ func (s *Server) Exempt(a netip.Addr) bool {
 			return true
 		}
 	}
-	if s.registrations.at(a) || s.phones.Table().At(a) {
+	if s.registrations.at(a) || s.phones.Table().At(a) || s.proved.at(a) {
 		return true
 	}
 	if !a.IsLoopback() {
@@ -45,6 +46,42 @@ func (s *Server) Exempt(a netip.Addr) bool {
 	}
 	for _, l := range st.listeners {
 		if named(l.Sources, a) {
+			return true
+		}
+	}
+	return false
+}
+
+// proved are the connections of trunks that have shown their certificates. The zero value is none.
+type proved struct {
+	mu    sync.Mutex // guards flows
+	flows map[string]netip.Addr
+}
+
+func (p *proved) add(f *transport.Flow) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if _, ok := p.flows[f.ID()]; ok || !f.Alive() {
+		return
+	}
+	if p.flows == nil {
+		p.flows = map[string]netip.Addr{}
+	}
+	p.flows[f.ID()] = f.Remote().Addr().Unmap()
+}
+
+func (p *proved) remove(f *transport.Flow) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.flows, f.ID())
+}
+
+// at tells whether one of them comes from an address.
+func (p *proved) at(a netip.Addr) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, from := range p.flows {
+		if from == a {
 			return true
 		}
 	}

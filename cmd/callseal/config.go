@@ -104,6 +104,7 @@ func parseConfig(r io.Reader, files fileSystem, now time.Time) (*Config, *report
 	l.listeners()
 	l.failover()
 	l.trunks()
+	l.shownTo()
 	l.limits()
 	l.trust()
 	l.dns()

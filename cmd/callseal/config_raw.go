@@ -94,6 +94,7 @@ type rawTrunk struct {
 	MediaAddress   string         `yaml:"media_address"`
 	MediaAdvertise string         `yaml:"media_advertise"`
 	TLS            *rawClientTLS  `yaml:"tls"`
+	Identify       rawIdentify    `yaml:"identify"`
 	Transfer       string         `yaml:"transfer"`
 	Headers        rawHeaders     `yaml:"headers"`
 	Trusted        bool           `yaml:"trusted"`

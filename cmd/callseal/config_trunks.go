@@ -75,6 +75,7 @@ func (l *loader) trunk(place string, role transport.Role, raw rawTrunk) *trunk.T
 	case raw.TLS != nil:
 		l.fail(place+".tls", fault{"has no effect: the uri is " + hop.proto.String(), `write the uri as "sips:..." or remove tls`})
 	}
+	l.identify(place, raw.Identify, t)
 	if !ok {
 		return t // cannot tell whether it is in the clear
 	}

@@ -33,6 +33,7 @@ type conn struct {
 	cause    refusal
 	err      error
 	carrying map[carried]struct{} // transactions to be told of the end
+	proofs   map[proof]bool       // see Flow.Proves
 }
 
 // carried is a transaction that lives on a connection.

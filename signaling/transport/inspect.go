@@ -3,6 +3,7 @@ package transport
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"net"
 	"net/netip"
@@ -119,7 +120,7 @@ func (i *Inspection) handshake(ctx context.Context, e *Endpoint, t *Target, raw 
 		i.Validity = failure(StageVerify, err)
 		now = leaf.NotAfter // its dates shall not hide what else is wrong
 	}
-	if err := checkChain(chain, trusted, now); err != nil {
+	if err := checkChain(chain, trusted, now, x509.ExtKeyUsageServerAuth); err != nil {
 		i.Chain = failure(StageVerify, err)
 	}
 	if err := checkName(leaf, trusted); err != nil {

@@ -65,11 +65,45 @@ func verify(chain []*x509.Certificate, c ClientTLS, now time.Time) error {
 	if err := checkValidity(chain[0], now); err != nil {
 		return err
 	}
-	if err := checkChain(chain, c, now); err != nil {
+	if err := checkChain(chain, c, now, x509.ExtKeyUsageServerAuth); err != nil {
 		return err
 	}
 	return checkName(chain[0], c)
 }
+
+// Proves tells whether the remote has shown, on a connection that it opened, a certificate of a name that c's CAs vouch for. A proxy is client and
+// server under one name (RFC 5922 section 7.4), and CAs for the public issue certificates for servers only: either usage will do. The answer is
+// found once for the connection and c.
+func (f *Flow) Proves(c *ClientTLS, name string, now time.Time) bool {
+	if f.conn == nil || !f.conn.accepted || f.conn.tlsState == nil || len(f.conn.tlsState.PeerCertificates) == 0 || c == nil || name == "" {
+		return false
+	}
+	f.conn.mu.Lock()
+	defer f.conn.mu.Unlock()
+	key := proof{c.Roots, name, c.AllowCN, c.AllowWildcard}
+	if known, ok := f.conn.proofs[key]; ok {
+		return known
+	}
+	chain, wanted := f.conn.tlsState.PeerCertificates, *c
+	wanted.ServerName = name
+	proved := checkValidity(chain[0], now) == nil && checkName(chain[0], wanted) == nil &&
+		checkChain(chain, wanted, now, x509.ExtKeyUsageClientAuth, x509.ExtKeyUsageServerAuth) == nil
+	if f.conn.proofs == nil || len(f.conn.proofs) >= maxProofs {
+		f.conn.proofs = map[proof]bool{}
+	}
+	f.conn.proofs[key] = proved
+	return proved
+}
+
+// proof is what a certificate was compared with.
+type proof struct {
+	roots            *x509.CertPool
+	name             string
+	allowCN, allowWC bool
+}
+
+// maxProofs bounds what is remembered of a connection, which may outlive many configurations.
+const maxProofs = 256
 
 // checkValidity compares a certificate's own dates.
 func checkValidity(leaf *x509.Certificate, now time.Time) error {
@@ -82,13 +116,13 @@ func checkValidity(leaf *x509.Certificate, now time.Time) error {
 	return nil
 }
 
-// checkChain checks that a CA that is trusted made the certificate, and made it for TLS servers.
-func checkChain(chain []*x509.Certificate, c ClientTLS, now time.Time) error {
+// checkChain checks that a CA that is trusted made the certificate, and made it for one of these usages.
+func checkChain(chain []*x509.Certificate, c ClientTLS, now time.Time, usages ...x509.ExtKeyUsage) error {
 	options := x509.VerifyOptions{
 		Roots:         c.Roots,
 		Intermediates: x509.NewCertPool(),
 		CurrentTime:   now,
-		KeyUsages:     []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+		KeyUsages:     usages,
 	}
 	for _, cert := range chain[1:] {
 		options.Intermediates.AddCert(cert)

@@ -5,6 +5,7 @@ package trunk
 
 import (
 	"net/netip"
+	"time"
 
 	"github.com/emiago/sipgo/sip"
 
@@ -21,6 +22,8 @@ type Trunk struct {
 	Target transport.Target
 	// Sources are the addresses whose requests are taken for this trunk's.
 	Sources []netip.Prefix
+	// Certificate tells its requests by what it shows, too.
+	Certificate Certificate
 	// Media is the SRTP policy of legs with this trunk, Suites what is
 	// offered and accepted, in order of preference.
 	Media  sdp.Mode
@@ -45,6 +48,22 @@ type Trunk struct {
 	// Plaintext is why a plain hop to this trunk is accepted; nil when the
 	// trunk is sealed.
 	Plaintext *Plaintext
+}
+
+// Certificate is how a trunk shows who it is when it connects to us: by one that
+// the CAs of its Target made for Name. The zero value: by nothing.
+type Certificate struct {
+	Name     string
+	Required bool // its address alone is not enough
+}
+
+// Proved tells whether the remote of a flow has shown this trunk's certificate;
+// where it has to, its address must be one of Sources as well, if there are any.
+func (t *Trunk) Proved(f *transport.Flow) bool {
+	if !f.Proves(t.Target.TLS, t.Certificate.Name, time.Now()) {
+		return false
+	}
+	return !t.Certificate.Required || len(t.Sources) == 0 || t.Has(f.Remote().Addr())
 }
 
 // Audio is an address of this machine for media, and the one that SDP shows
@@ -93,11 +112,23 @@ type Table struct {
 	Routes []Route
 }
 
+// Present names the trunk of the flow's role whose certificate its remote has
+// shown, or nil.
+func (t *Table) Present(f *transport.Flow) *Trunk {
+	for _, tr := range t.Trunks {
+		if tr.Role() == f.Role() && tr.Proved(f) {
+			return tr
+		}
+	}
+	return nil
+}
+
 // Identify names the trunk of the given role that addr belongs to, or nil.
-// The first fit in configuration order wins.
+// The first fit in configuration order wins; one that has to show a certificate
+// is not known by its address.
 func (t *Table) Identify(role transport.Role, addr netip.Addr) *Trunk {
 	for _, tr := range t.Trunks {
-		if tr.Role() == role && tr.Has(addr) {
+		if tr.Role() == role && tr.Has(addr) && !tr.Certificate.Required {
 			return tr
 		}
 	}

@@ -24,6 +24,8 @@ type asteriskConfig struct {
 	Options    []string       // further lines of what its configuration says of Remote
 	Direct     netip.AddrPort // a carrier that it calls without callseal, over UDP
 
+	VICIdial *pasted // set up as VICIdial does it
+
 	// Filled in by startAsterisk.
 	Addr                           netip.Addr
 	Dir, Run, Lib, Modules         string
@@ -73,7 +75,11 @@ func startAsterisk(t *testing.T, name string, addr netip.Addr, ca *authority, c 
 	c.Run = shortDir(t)
 	a.asteriskConfig = c
 	for _, file := range append(files, "asterisk.conf", "extensions.conf", "indications.conf", "logger.conf", "modules.conf", "musiconhold.conf", "rtp.conf") {
-		render(t, filepath.Join("testdata/asterisk", file), filepath.Join(c.Dir, "etc", file), c)
+		from := filepath.Join("testdata/asterisk", file)
+		if own := filepath.Join("testdata/vicidial", file); c.VICIdial != nil && exists(own) {
+			from = own
+		}
+		render(t, from, filepath.Join(c.Dir, "etc", file), c)
 	}
 	writeWAV(t, write(t, filepath.Join(c.Dir, "moh/hold.wav"), ""), holdTone, time.Minute)
 	writeWAV(t, filepath.Join(c.Dir, "tone.wav"), c.Tone, time.Minute)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"os/exec"
+	"strings"
 	"testing"
 )
 
@@ -41,20 +42,23 @@ func probe(t *testing.T, args ...string) (p probed, outcomes map[string]string) 
 // A probe finds a good Asterisk good, up to its audio, and says what is wrong with another.
 func TestProbe(t *testing.T) {
 	needPeers(t)
-	us := netip.MustParseAddrPort("127.0.0.1:5071") // from where a probe comes
-	const number = "600"                            // an echo
+	const number = "600" // an echo
 	for _, version := range []int{16, 22} {
 		ca := newAuthority(t, "ca")
-		addr := address()
+		addr, sbcAddr := address(), address()
+		us := dialersOf(sbcAddr) // from where calls and probes come
 		far := startAsterisk(t, "dialer1", addr, ca, asteriskConfig{Version: version, Remote: us, Sealed: true, Tone: dialerTone})
 		deaf := startAsterisk(t, "deaf", address(), ca, asteriskConfig{Version: version, Remote: us, Sealed: true, PlainMedia: true, Tone: dialerTone})
-		sbcAddr := address()
 		file := sbcConfig{
 			trunks: []trunk{
 				{role: "dialer", name: "dialer1", remote: far.sip(), calls: true},
 				{role: "dialer", name: "misnamed", remote: far.sip(), serverName: "other.test"},
 				{role: "dialer", name: "closed", remote: netip.AddrPortFrom(addr, 5999)},
 				{role: "dialer", name: "deaf", remote: deaf.sip()},
+				{role: "carrier", name: "account", remote: far.sip(), serverName: "dialer1.test",
+					more: []string{"register: {user: '101'}", "auth: {password: " + phoneSecret + "}"}},
+				{role: "carrier", name: "mistyped", remote: far.sip(), serverName: "dialer1.test",
+					more: []string{"register: {user: '101'}", "auth: {password: not-" + phoneSecret + "}"}},
 				{role: "carrier", name: "plain", remote: netip.AddrPortFrom(addr, 5060), plain: true},
 			},
 			routes: []string{"phone dialer1"},
@@ -89,6 +93,23 @@ func TestProbe(t *testing.T) {
 				t.Errorf("%+v, want a fault of srtp", p.Fault)
 			}
 		})
+		if version == 16 { // whose configuration here has an account
+			t.Run("an account", func(t *testing.T) {
+				p, outcomes := probe(t, "--config", file, "account")
+				if !p.Usable || outcomes["registration"] != "ok" {
+					t.Errorf("%+v, registration %s", p.Fault, outcomes["registration"])
+				}
+				if out := far.rx("sip show peer 101"); !strings.Contains(out, "Addr->IP     : (null)") {
+					t.Errorf("the probe left a registration behind:\n%s", out)
+				}
+			})
+			t.Run("a password that is wrong", func(t *testing.T) {
+				p, _ := probe(t, "--config", file, "mistyped")
+				if p.Fault == nil || p.Fault.Step != "registration" || !strings.Contains(p.Fault.Advice, "password") {
+					t.Errorf("%+v, want a fault of registration", p.Fault)
+				}
+			})
+		}
 		t.Run("an address without a configuration", func(t *testing.T) {
 			p, _ := probe(t, "--ca", ca.file, "--server-name", "dialer1.test", far.sip().String())
 			if !p.Usable {

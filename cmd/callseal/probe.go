@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/netip"
 	"os"
 	"strings"
 	"time"
@@ -14,6 +15,7 @@ import (
 	"callseal/sdp"
 	"callseal/signaling/locate"
 	"callseal/signaling/probe"
+	"callseal/signaling/register"
 	"callseal/signaling/transport"
 	"callseal/signaling/trunk"
 )
@@ -102,8 +104,17 @@ func (c probeCmd) trunk(cfg *Config, t *trunk.Trunk) (*probe.Config, error) {
 	if !bind.IsValid() {
 		bind, show = cfg.Signaling.Media.V4, cfg.Signaling.Media.AdvertiseV4
 	}
+	target := t.Target
+	if l := listenerFor(cfg, t.Role()); l != nil && !target.Source.IsValid() && !l.Address.Addr().IsUnspecified() {
+		target.Source = netip.AddrPortFrom(l.Address.Addr(), 0) // as calls leave
+	}
+	var account *register.Account
+	if t.Register != nil {
+		a := t.Account(func() transport.Hop { return transport.Hop{Target: &target} }, userAgent)
+		account = &a
+	}
 	return &probe.Config{
-		Target: t.Target, Media: t.Media, Suites: t.Suites, Bind: bind, Show: show,
+		Target: target, Credentials: t.Credentials, Register: account, Media: t.Media, Suites: t.Suites, Bind: bind, Show: show,
 		Network: cfg.Signaling.Network, Resolver: probeResolver(cfg.DNS),
 	}, nil
 }

@@ -16,6 +16,7 @@ import (
 
 	"callseal/sdp"
 	"callseal/signaling/auth"
+	"callseal/signaling/register"
 	"callseal/signaling/transport"
 )
 
@@ -23,11 +24,11 @@ import (
 type Config struct {
 	Target    transport.Target
 	UserAgent string
-	// Credentials answer challenges. Register is the address of record of which
-	// the registrar is asked for the bindings, as a URI; "" asks nothing. Nothing
-	// is registered, and no binding changed.
+	// Credentials answer challenges. Register is the account whose bindings the
+	// registrar is asked for; nil asks nothing. Nothing is registered, and no
+	// binding changed.
 	Credentials auth.Credentials
-	Register    string
+	Register    *register.Account
 	// Call is a number that is called, to see SRTP agreed on and audio arrive; ""
 	// calls nobody.
 	Call   string

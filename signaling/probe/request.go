@@ -18,7 +18,7 @@ import (
 // answers, SIP works both ways. It tells whether there was an answer.
 func (p *prober) options(ctx context.Context) bool {
 	started := time.Now()
-	res, err := p.ask(ctx, p.request(sip.OPTIONS, p.uri("")))
+	res, _, err := p.ask(ctx, p.request(sip.OPTIONS, p.uri("")))
 	if err != nil {
 		p.unanswered(Options, err)
 		return false
@@ -46,20 +46,16 @@ func (p *prober) options(ctx context.Context) bool {
 // which proves the password and changes nothing: a REGISTER without Contact
 // (RFC 3261 section 10.2.3).
 func (p *prober) registration(ctx context.Context) {
-	if p.Register == "" {
+	if p.Register == nil {
 		p.report.add(Registration, Skipped, "no registration is configured")
 		return
 	}
-	var aor sip.Uri
-	if err := sip.ParseUri(p.Register, &aor); err != nil {
-		p.report.add(Registration, Fault, "the address of record is no SIP address").Advice = "Our side: correct user and domain of register."
-		return
-	}
-	req := p.request(sip.REGISTER, p.uri(""))
-	req.Recipient.Host = aor.Host
-	address := sip.Uri{Scheme: "sip", User: aor.User, Host: aor.Host}
-	req.From().Address, req.To().Address = address, *address.Clone()
-	res, err := p.ask(ctx, req)
+	aor := p.Register.AOR
+	req := p.request(sip.REGISTER, p.Register.Registrar)
+	req.From().Address, req.To().Address = *aor.Clone(), *aor.Clone()
+	patience, cancel := context.WithTimeout(ctx, questionTime)
+	defer cancel()
+	res, asked, err := p.ask(patience, req)
 	var refused *refusal
 	switch {
 	case errors.As(err, &refused):
@@ -68,10 +64,16 @@ func (p *prober) registration(ctx context.Context) {
 		if errors.Is(refused.why, auth.ErrNoCredentials) {
 			found.Advice = "Our side: it asks for a password and none is configured that fits."
 		}
+	case errors.Is(err, context.DeadlineExceeded) && asked && p.Target.Proto.Stream():
+		// Asterisk's chan_sip, which refuses a wrong password at once.
+		p.report.add(Registration, Good, "the registrar asks for our password, does not refuse it, and gives no list of bindings")
 	case err != nil:
 		p.unanswered(Registration, err)
 	case res.IsSuccess():
 		p.report.add(Registration, Good, "the registrar takes our password and has %d bindings of %s", len(res.GetHeaders("Contact")), header.Clean(aor.User))
+	case asked && res.StatusCode == 403:
+		p.report.add(Registration, Fault, "the registrar answers %s to our password", status(res)).
+			Advice = "Our side: correct user, password or authuser of it; else their side: the account " + header.Clean(aor.User) + " is locked."
 	case res.StatusCode == 403 || res.StatusCode == 404:
 		p.report.add(Registration, Fault, "the registrar answers %s", status(res)).
 			Advice = "Either side: the account " + header.Clean(aor.User) + " does not exist there, is locked, or may not come from this address."
@@ -80,6 +82,9 @@ func (p *prober) registration(ctx context.Context) {
 			Advice = "Their side: a registration may work all the same; see the state of it in a running callseal."
 	}
 }
+
+// questionTime bounds the wait for the registrar.
+const questionTime = 4 * time.Second
 
 // unanswered reports that no answer came.
 func (p *prober) unanswered(s Step, err error) {
@@ -100,24 +105,25 @@ type refusal struct {
 func (r *refusal) Error() string { return status(r.res) + ": " + r.why.Error() }
 
 // ask sends a request outside of dialogs and waits for its final answer;
-// challenges are answered.
-func (p *prober) ask(ctx context.Context, req *sip.Request) (*sip.Response, error) {
+// challenges are answered. asked tells that there was one.
+func (p *prober) ask(ctx context.Context, req *sip.Request) (res *sip.Response, asked bool, err error) {
 	x := p.client.Begin()
 	for {
 		x.Sign(req)
-		res, _, err := p.send(ctx, req.Clone())
+		res, err := p.send(ctx, req.Clone())
 		if err != nil || res.StatusCode != 401 && res.StatusCode != 407 || req.Method == sip.OPTIONS {
-			return res, err
+			return res, asked, err
 		}
 		if err := x.Answer(res); err != nil {
-			return nil, &refusal{res, err}
+			return nil, true, &refusal{res, err}
 		}
+		asked = true
 		req.CSeq().SeqNo++
 	}
 }
 
 // send sends a request and waits for its final answer.
-func (p *prober) send(ctx context.Context, req *sip.Request) (*sip.Response, *transport.Flow, error) {
+func (p *prober) send(ctx context.Context, req *sip.Request) (*sip.Response, error) {
 	over := make(chan transport.Result, 1)
 	p.endpoint.Send(ctx, transport.Outgoing{
 		Request: req,
@@ -135,7 +141,7 @@ func (p *prober) send(ctx context.Context, req *sip.Request) (*sip.Response, *tr
 		},
 	})
 	r := <-over // Each hears of ctx too
-	return r.Response, r.Flow, r.Err
+	return r.Response, r.Err
 }
 
 // complete fills in our host.

@@ -272,6 +272,22 @@ func (p *pool) close() {
 	}
 }
 
+// from is the address of ours that a connection to a target leaves from: its own source, else that of the listener of its role, which is the one
+// that the remote knows us by, as over UDP. The zero Addr leaves it to the system: where no listener has one address, or none that leads there, and for
+// pools, which are to be told apart from what is a trunk's.
+func (e *Endpoint) from(t *Target, remote netip.Addr) netip.Addr {
+	if t.Source.IsValid() || t.Pool != "" {
+		return t.Source.Addr()
+	}
+	for _, l := range e.listening() {
+		a := l.local.Addr().Unmap()
+		if l.Role == t.Role && !a.IsUnspecified() && a.Is4() == remote.Is4() && a.IsLoopback() == remote.IsLoopback() {
+			return a
+		}
+	}
+	return netip.Addr{}
+}
+
 // clientHandshake runs our side of a TLS handshake, certificate check included.
 func (e *Endpoint) clientHandshake(ctx context.Context, t *Target, raw net.Conn) (*tls.Conn, *Failure) {
 	ctx, cancel := context.WithTimeout(ctx, e.limits.Dial)

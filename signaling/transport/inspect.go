@@ -62,7 +62,7 @@ func (e *Endpoint) firstToAnswer(ctx context.Context, t *Target, i *Inspection, 
 	deadline := time.Now().Add(e.limits.Connect)
 	for n, to := range i.Addresses {
 		started := time.Now()
-		raw, err := e.network.Dial(ctx, share(deadline, len(i.Addresses)-n), t.Source.Addr(), to)
+		raw, err := e.network.Dial(ctx, share(deadline, len(i.Addresses)-n), e.from(t, to.Addr()), to)
 		if err == nil {
 			i.Remote, i.Connected, i.Connect = to, time.Since(started), nil
 			return raw

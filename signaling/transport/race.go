@@ -86,7 +86,7 @@ func (r *race) start(ctx context.Context) bool {
 func (r *race) open(ctx context.Context, to netip.AddrPort) opened {
 	e, t := r.endpoint, r.target
 	o := opened{to: to, started: time.Now()}
-	raw, err := e.network.Dial(ctx, max(time.Until(r.until), time.Second), t.Source.Addr(), to)
+	raw, err := e.network.Dial(ctx, max(time.Until(r.until), time.Second), e.from(t, to.Addr()), to)
 	if err != nil {
 		o.failure = &Failure{Trunk: t.Trunk, Stage: StageConnect, Cause: classify(err), Err: err}
 		return o

@@ -22,6 +22,7 @@ type asteriskConfig struct {
 	Tone       tone
 	Ring       int            // seconds until an unanswered call of its own is given up, 20 when zero
 	Options    []string       // further lines of what its configuration says of Remote
+	Phones     []string       // more accounts of telephones like 101
 	Direct     netip.AddrPort // a carrier that it calls without callseal, over UDP
 
 	VICIdial *pasted // set up as VICIdial does it

@@ -3,6 +3,7 @@ package e2e
 import (
 	"fmt"
 	"net/netip"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -212,4 +213,37 @@ func TestAgentLogsIn(t *testing.T) {
 	eventually(t, "the call is up", func() bool { return r.metric(t, "callseal_srtp_legs") == 2 })
 	p.hangup(t)
 	r.idle(t)
+}
+
+// TestManyPhonesRegister: after a power cut 500 telephones register at an Asterisk 16 within a minute, and again after callseal was restarted.
+func TestManyPhonesRegister(t *testing.T) {
+	needPeers(t)
+	const phones = 500
+	ca, sbcAddr, from, source := newAuthority(t, "ca"), address(), address(), address()
+	config := asteriskConfig{Version: 16, Remote: dialersOf(sbcAddr), Sealed: true, Tone: dialerTone}
+	for n := range phones {
+		config.Phones = append(config.Phones, fmt.Sprint(2000+n))
+	}
+	dialer := startAsterisk(t, "dialer1", address(), ca, config)
+	dialer.rx("sip set debug off") // what it writes would be what is measured
+	program := callsealBench(t)
+	for _, start := range []string{"power comes back", "callseal was restarted"} {
+		t.Run(start, func(t *testing.T) {
+			s := startSBC(t, sbcAddr, ca, sbcConfig{
+				trunks: []trunk{{role: "dialer", name: "dialer1", remote: dialer.sip(), calls: true}},
+				routes: []string{"phone dialer1"},
+				phones: fmt.Sprintf("source: %s", source),
+			})
+			out, err := exec.Command(program, "run", "register-storm", "--user=2000", "--password="+phoneSecret, "--rate=10", "--duration=55s",
+				"--target=sips:"+s.phones().String(), "--ca="+ca.file, "--server-name=sbc.test", "--from="+netip.AddrPortFrom(from, 0).String(),
+				"--slo=failures=0,setup_p99<1s").CombinedOutput()
+			t.Logf("%s", out)
+			if err != nil || !strings.Contains(string(out), "500 registered") {
+				t.Errorf("%v", err)
+			}
+			if n := s.metric(t, "callseal_phone_registrations_total", `outcome="registered"`); n != phones {
+				t.Errorf("%v phones are registered, want %d", n, phones)
+			}
+		})
+	}
 }

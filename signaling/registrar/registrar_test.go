@@ -1,0 +1,152 @@
+package registrar
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/emiago/sipgo/sip"
+	"go.uber.org/goleak"
+
+	"callseal/signaling/transport"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// register makes a REGISTER of user with these Contacts, each a URI and parameters like "expires=0".
+func register(user string, contacts ...[]string) *sip.Request {
+	var aor sip.Uri
+	_ = sip.ParseUri("sip:"+user+"@sbc.example", &aor) // the tests write good ones
+	req := sip.NewRequest(sip.REGISTER, sip.Uri{Scheme: "sip", Host: "sbc.example"})
+	req.AppendHeader(&sip.FromHeader{Address: aor, Params: sip.NewParams()})
+	req.AppendHeader(&sip.ToHeader{Address: aor, Params: sip.NewParams()})
+	for _, c := range contacts {
+		h := &sip.ContactHeader{Params: sip.NewParams()}
+		if c[0] == "*" {
+			h.Address = sip.Uri{Wildcard: true, Host: "*"}
+		} else if err := sip.ParseUri(c[0], &h.Address); err != nil {
+			panic(err)
+		}
+		for _, p := range c[1:] {
+			name, value, _ := strings.Cut(p, "=")
+			h.Params.Add(name, value)
+		}
+		req.AppendHeader(h)
+	}
+	return req
+}
+
+func TestRead(t *testing.T) {
+	phone := []string{"sip:101@10.0.0.5:5060"}
+	many := make([][]string, maxContacts+1)
+	for i := range many {
+		many[i] = phone
+	}
+	for _, row := range []struct {
+		name   string
+		req    *sip.Request
+		expiry string
+		code   int // 0: it is good
+		want   Ask
+	}{
+		{"a phone", register("101", phone), "600", 0, Ask{Expiry: 10 * time.Minute}},
+		{"without Expires", register("101", phone), "", 0, Ask{Expiry: time.Hour}},
+		{"with its own", register("101", []string{phone[0], "expires=90"}), "600", 0, Ask{Expiry: 90 * time.Second}},
+		{"with nonsense", register("101", []string{phone[0], "expires=soon"}), "x", 0, Ask{Expiry: time.Hour}},
+		{"it leaves", register("101", phone), "0", 0, Ask{Remove: true}},
+		{"it changes places", register("101", phone, []string{"sip:101@10.0.0.6", "expires=0"}), "60", 0, Ask{Expiry: time.Minute}},
+		{"all leave", register("101", []string{"*"}), "0", 0, Ask{Remove: true, All: true}},
+		{"all leave but not now", register("101", []string{"*"}), "60", 400, Ask{}},
+		{"all and one", register("101", []string{"*"}, phone), "0", 400, Ask{}},
+		{"it asks", register("101"), "", 0, Ask{Expiry: time.Hour}},
+		{"two at once", register("101", phone, []string{"sip:101@10.0.0.6"}), "60", 400, Ask{}},
+		{"too many", register("101", many...), "0", 400, Ask{}},
+		{"no user", register(""), "", 400, Ask{}},
+		{"a user with a quote", register("1%22"), "", 400, Ask{}},
+		{"a long user", register(strings.Repeat("1", 65)), "", 400, Ask{}},
+		{"not a phone's URI", register("101", []string{"tel:123"}), "60", 400, Ask{}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			if row.expiry != "" {
+				row.req.AppendHeader(sip.NewHeader("Expires", row.expiry))
+			}
+			got, err := Read(row.req, &transport.Flow{})
+			if no := (*Fault)(nil); errors.As(err, &no) {
+				if no.Code != row.code || !strings.Contains(no.Error(), no.Phrase) {
+					t.Errorf("%v, want %d", no, row.code)
+				}
+				return
+			}
+			if row.code != 0 || got.Expiry != row.want.Expiry || got.Remove != row.want.Remove || got.All != row.want.All || got.User != "101" {
+				t.Errorf("%+v, want %d %+v", got, row.code, row.want)
+			}
+		})
+	}
+	other := register("101", phone)
+	other.From().Address.User = "102"
+	if _, err := Read(other, &transport.Flow{}); err == nil || !strings.Contains(err.Error(), "403") {
+		t.Errorf("somebody registers another: %v", err)
+	}
+}
+
+// TestTokens: a phone has the same token whenever it registers, and no other phone has it, whatever it claims to be.
+func TestTokens(t *testing.T) {
+	of := func(user string, proto transport.Proto, contact ...string) string {
+		return token(user, identity(register(user, contact).Contact(), proto))
+	}
+	instance := `+sip.instance="<urn:uuid:1>"`
+	same := [][2]string{
+		{of("101", transport.TLS, "sip:101@10.0.0.5:40000", instance, "reg-id=1"), of("101", transport.TCP, "sip:x@10.9.9.9:50000", instance, "reg-id=1")},
+		{of("101", transport.TLS, "sip:101@10.0.0.5:40000"), of("101", transport.TLS, "sip:101@10.0.0.5:40001")},
+	}
+	for _, pair := range same {
+		if pair[0] != pair[1] {
+			t.Errorf("%s and %s of one phone", pair[0], pair[1])
+		}
+	}
+	seen := map[string]bool{}
+	for _, one := range []string{
+		same[0][0], same[1][0],
+		of("102", transport.TLS, "sip:101@10.0.0.5:40000", instance, "reg-id=1"),
+		of("101", transport.TLS, "sip:101@10.0.0.5:40000", instance, "reg-id=2"),
+		of("101", transport.UDP, "sip:101@10.0.0.5:5060"), of("101", transport.UDP, "sip:101@10.0.0.5:5062"),
+		of("101", transport.TLS, "sip:101@10.0.0.6:40000"),
+	} {
+		if seen[one] || !IsToken(one) {
+			t.Errorf("%s belongs to two phones, or is no token", one)
+		}
+		seen[one] = true
+	}
+	for _, number := range []string{"101", "18005551212", "+49301234", "101-cs-", "101-cs-abc", "-cs-abcdefghijklmnopqrstuvwx", ""} {
+		if IsToken(number) {
+			t.Errorf("%q is taken for a token", number)
+		}
+	}
+}
+
+// TestOutcomes: each has a label of its own.
+func TestOutcomes(t *testing.T) {
+	seen := map[string]bool{}
+	for o := Registered; o <= Unreachable; o++ {
+		if seen[o.String()] || strings.Contains(o.String(), "(") {
+			t.Errorf("%d is %s", o, o)
+		}
+		seen[o.String()] = true
+	}
+	if got := (Unreachable + 1).String(); got != "outcome(9)" {
+		t.Error(got)
+	}
+}
+
+func TestStale(t *testing.T) {
+	for value, want := range map[string]bool{
+		`Digest realm="asterisk", nonce="1", stale=TRUE`: true, `Digest stale="true", nonce="1"`: true, `Digest nonce="1", stale=false`: false, `Digest nonce="1"`: false,
+	} {
+		res := sip.NewResponse(401, "Unauthorized")
+		res.AppendHeader(sip.NewHeader("WWW-Authenticate", value))
+		if got := stale(res); got != want {
+			t.Errorf("%s: %v", value, got)
+		}
+	}
+}

@@ -29,7 +29,7 @@ const maxBinds = 128
 // Config is what a Relay is made from.
 type Config struct {
 	Ports   PortRange        // RTP takes the even ports, RTCP the odd ones above them
-	Workers int              // OS threads that relay; 0 means one per processor
+	Workers int              // OS threads that relay; 0 means one for every two processors
 	Grid    time.Duration    // a worker that is not behind wakes up at most once in this time; 0: for every packet
 	Rest    time.Duration    // a closed port rests before a new call gets it; 0 means 30 s
 	DSCP    int              // 0..63, of what is sent (RFC 2474); DefaultDSCP is what audio should have
@@ -63,7 +63,7 @@ func New(c Config) (*Relay, error) {
 		return nil, fmt.Errorf("%w: %v", ErrRange, c.Ports)
 	}
 	if c.Workers <= 0 {
-		c.Workers = runtime.GOMAXPROCS(0)
+		c.Workers = (runtime.GOMAXPROCS(0) + 1) / 2
 	}
 	if c.Rest <= 0 {
 		c.Rest = defaultRest

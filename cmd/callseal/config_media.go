@@ -33,7 +33,7 @@ func (l *loader) media() {
 	m.V6, m.AdvertiseV6 = l.mediaAddress("media.address6", r.Address6, r.Advertise6, netip.Addr.Is6, "IPv6")
 	l.cfg.Media.Ports = l.portRange("media.ports", r.Ports)
 	if r.Workers < 0 || r.Workers > 256 {
-		l.fail("media.workers", fault{strconv.Itoa(r.Workers) + " is out of bounds", "write 1 to 256, or 0 for one per processor"})
+		l.fail("media.workers", fault{strconv.Itoa(r.Workers) + " is out of bounds", "write 1 to 256, or 0 for one for every two processors"})
 	}
 	l.dscp("media.dscp", r.DSCP)
 	l.cfg.Media.DSCP = r.DSCP

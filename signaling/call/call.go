@@ -222,6 +222,16 @@ func (c *Call) bury() {
 	c.try(c.closeMedia)
 	c.release()
 	c.try(func() { c.summary.finish(c) })
+	c.lighten()
+}
+
+// lighten lets go of what nobody needs any more. The transactions of a call's INVITEs remember it for 32 s (RFC 6026),
+// for stray, which looks at the legs alone; what they kept besides was most of a busy callseal's memory.
+func (c *Call) lighten() {
+	c.machine, c.negotiation, c.session = machine{state: done}, nil, nil
+	c.timers, c.requests, c.referring, c.placed, c.referrals = nil, nil, nil, nil, nil
+	c.reliable, c.summary, c.failure, c.attempts = reliable{}, Summary{}, rejection{}, attempts{}
+	c.from, c.ok, c.byeIn, c.reason, c.asked = nil, nil, nil, nil, nil
 }
 
 // release gives the call's places at trunks back.

@@ -35,6 +35,7 @@ type sbcConfig struct {
 	ports  string     // of media; "20000-20199" when empty
 	limits string     // "session: 90s, silence: 0s"
 	phones string     // "registrar: local, users: []"
+	plain  netip.Addr // where phones may come from by UDP, without SRTP; none when it is not valid
 	front  netip.Addr // where phones and dialers reach it, when that is not its own address
 }
 
@@ -115,6 +116,9 @@ func (c sbcConfig) write(t *testing.T, addr, admin netip.Addr, ca *authority) st
 	fmt.Fprintf(&y, "limits: {%s}\n", c.limits)
 	fmt.Fprintf(&y, "listeners:\n")
 	fmt.Fprintf(&y, "  - {name: phones, role: phone, address: \"tls://%s:5061\", sources: [127.0.0.1/32]%s}\n", addr, advertise)
+	if c.plain.IsValid() {
+		fmt.Fprintf(&y, "  - {name: lab, role: phone, address: \"udp://%s:5060\", sources: [%s/32], media: off, plaintext: {accepted_by: ops, reason: a test}}\n", addr, c.plain)
+	}
 	fmt.Fprintf(&y, "  - {name: dialers, role: dialer, address: \"tls://%s:5071\"%s}\n", addr, advertise)
 	fmt.Fprintf(&y, "  - {name: wan, role: carrier, address: \"udp://%s:5080\"}\n", addr)
 	if c.ports == "" {

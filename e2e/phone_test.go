@@ -29,7 +29,13 @@ func startPhone(t *testing.T, ca *authority, remote netip.AddrPort) *phone {
 // startPhoneAs runs one with an account of baresip's.
 func startPhoneAs(t *testing.T, ca *authority, account string) *phone {
 	t.Helper()
-	p := &phone{dir: filepath.Join(t.ArtifactDir(), "phone")}
+	return startPhoneNamed(t, ca, "phone", account)
+}
+
+// startPhoneNamed is startPhoneAs for one of several, with a folder of its own.
+func startPhoneNamed(t *testing.T, ca *authority, name, account string) *phone {
+	t.Helper()
+	p := &phone{dir: filepath.Join(t.ArtifactDir(), name)}
 	id := ca.issue(t, "phone.test", phoneAddr)
 	p.control = fmt.Sprintf("127.0.0.1:%d", freePort(t))
 	audio := writeWAV(t, write(t, filepath.Join(p.dir, "tone.wav"), ""), phoneTone, time.Minute)
@@ -59,7 +65,7 @@ func startPhoneAs(t *testing.T, ca *authority, account string) *phone {
 	}, "\n"))
 	write(t, filepath.Join(p.dir, "accounts"), account+";mediaenc=srtp-mand;audio_codecs=PCMU\n")
 	write(t, filepath.Join(p.dir, "contacts"), "")
-	p.process = start(t, "phone", nil, "baresip", "-f", p.dir, "-s")
+	p.process = start(t, name, nil, "baresip", "-f", p.dir, "-s")
 	t.Cleanup(func() { collected.learn(p.output(t)) })
 	eventually(t, "the phone takes commands", func() bool {
 		conn, err := net.Dial("tcp", p.control)

@@ -30,6 +30,8 @@ type book struct {
 	*phonebook.Book
 	directory []phonebook.Account
 	complete  bool // the directory's are in it, where there is one
+	digest    *auth.Server
+	plan      phonebook.Plan
 }
 
 // SetAccounts tells what a directory knows of phones from now on.
@@ -46,7 +48,19 @@ func (s *Server) open(a Accounts, directory []phonebook.Account, known bool) {
 		directory, known = nil, false
 	}
 	all := append(a.Users[:len(a.Users):len(a.Users)], directory...)
-	s.book.Store(&book{phonebook.New(a.Plan, all), directory, known || !a.Directory})
+	b := &book{Book: phonebook.New(a.Plan, all), plan: a.Plan, directory: directory, complete: known || !a.Directory}
+	if was := s.book.Load(); was != nil && was.digest.Realm() == a.Realm {
+		b.digest = was.digest // with the nonces that phones have
+	} else {
+		b.digest = auth.NewServer(a.Realm, func(user string) (auth.Keys, bool) { return s.book.Load().Keys(user) })
+	}
+	s.book.Store(b)
+	s.settleAll()
+}
+
+// places tells whether phones may register at all: some dialer has some.
+func (b *book) places() bool {
+	return !b.complete || b.Len() > 0 || b.plan.Default != "" || len(b.plan.Map) > 0
 }
 
 // isPhone tells whether a dialer knows one of the phones as that user. It would

@@ -44,10 +44,8 @@ type Listener struct {
 	Transfer trunk.Transfer
 }
 
-// Phones says what becomes of phones that register. Without Directory none
-// may.
+// Phones says what becomes of phones that register.
 type Phones struct {
-	Directory registrar.Directory
 	// Source is our own address, and of UDP our port, toward dialers in what is
 	// said for phones: a dialer must not take it for a trunk's.
 	Source     netip.AddrPort

@@ -196,6 +196,7 @@ func (s *Server) Cancel(tx *transport.ServerTx, cancel *sip.Request) {
 func (s *Server) Closed(f *transport.Flow, _ error) {
 	s.phones.Table().Lost(f)
 	s.proved.remove(f)
+	s.linesLost(f)
 	s.each(func(c *call.Call) { c.Closed(f) })
 	s.registrationsLost(f)
 }

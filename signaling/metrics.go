@@ -3,6 +3,7 @@ package signaling
 import (
 	"github.com/prometheus/client_golang/prometheus"
 
+	"callseal/signaling/auth"
 	"callseal/signaling/call"
 	"callseal/signaling/register"
 	"callseal/signaling/registrar"
@@ -21,6 +22,7 @@ type Metrics struct {
 
 	registered    *prometheus.GaugeVec
 	registrations *prometheus.CounterVec
+	local         localMetrics
 }
 
 // NewMetrics registers them.
@@ -44,6 +46,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		}, []string{"trunk", "outcome"}),
 	}
 	reg.MustRegister(m.refused, m.registered, m.registrations)
+	m.local = newLocalMetrics(reg)
 	return m
 }
 
@@ -72,5 +75,62 @@ func (m *Metrics) registration(trunk string, o register.Outcome, st register.Sta
 func (m *Metrics) noRegistration(trunk string) {
 	if m.registered != nil {
 		m.registered.DeleteLabelValues(trunk)
+	}
+}
+
+// localMetrics are of phones whose passwords we know. The zero of it counts
+// nothing.
+type localMetrics struct {
+	proofs   *prometheus.CounterVec
+	lines    *prometheus.GaugeVec
+	attempts *prometheus.CounterVec
+}
+
+func newLocalMetrics(reg prometheus.Registerer) localMetrics {
+	m := localMetrics{
+		proofs: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "callseal_digest_checks_total",
+			Help: "Requests that had to prove who they come from, by what their credentials were: accepted, missing, stale, wrong or malformed.",
+		}, []string{"verdict"}),
+		lines: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "callseal_phone_lines",
+			Help: "Registrations that callseal keeps for phones, by dialer and state.",
+		}, []string{"dialer", "state"}),
+		attempts: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "callseal_phone_line_attempts_total",
+			Help: "REGISTERs that callseal sent for phones, by dialer and outcome.",
+		}, []string{"dialer", "outcome"}),
+	}
+	for _, v := range auth.Verdicts() {
+		m.proofs.WithLabelValues(v.String())
+	}
+	reg.MustRegister(m.proofs, m.lines, m.attempts)
+	return m
+}
+
+// proof counts a request's credentials.
+func (m *localMetrics) proof(v auth.Verdict) {
+	if m.proofs != nil {
+		m.proofs.WithLabelValues(v.String()).Inc()
+	}
+}
+
+// line counts an attempt of a phone's registration, and its change of state. One
+// that is not begun or over is not counted.
+func (m *localMetrics) line(dialer string, o register.Outcome, was, is register.State) {
+	if m.lines == nil {
+		return
+	}
+	if o != register.Pending {
+		m.attempts.WithLabelValues(dialer, o.String()).Inc()
+	}
+	count := func(s register.State, by float64) {
+		if s != register.Idle && s != register.Ended {
+			m.lines.WithLabelValues(dialer, s.String()).Add(by)
+		}
+	}
+	if was != is {
+		count(was, -1)
+		count(is, +1)
 	}
 }

@@ -6,7 +6,6 @@ import (
 
 	"github.com/emiago/sipgo/sip"
 
-	"callseal/sdp"
 	"callseal/signaling/call"
 	"callseal/signaling/registrar"
 	"callseal/signaling/transport"
@@ -27,8 +26,8 @@ func (s *Server) Phones() []registrar.State { return s.phones.Table().Phones() }
 // register takes a REGISTER.
 func (s *Server) register(tx *transport.ServerTx) {
 	st := s.state()
-	phones, f := st.cfg.Phones, tx.Flow()
-	if phones.Directory == nil {
+	f := tx.Flow()
+	if !s.book.Load().places() {
 		s.refuse(tx, refusal{403, "SBC takes no registrations", "register", nil})
 		return
 	}
@@ -37,23 +36,25 @@ func (s *Server) register(tx *transport.ServerTx) {
 		s.refuse(tx, refusal{no.Code, no.Phrase, no.Cause, nil})
 		return
 	}
-	place, ok := phones.Directory.Place(ask.User)
-	if !ok {
-		s.refuse(tx, refusal{403, "SBC knows no such phone", "register", nil})
-		return
+	if st.cfg.Accounts.Local {
+		switch user, no := s.proven(tx); {
+		case no != nil:
+			s.refuse(tx, *no)
+			return
+		case user != ask.User:
+			s.refuse(tx, impostor)
+			return
+		}
 	}
-	dialer := st.cfg.Table.ByName(place.Dialer)
-	if dialer == nil {
-		s.refuse(tx, refusal{503, "SBC has no dialer for this phone", "route", nil})
-		s.notes.warn(s.log, time.Now(), "REGISTER refused: no such dialer", "phone", ask.User, "dialer", place.Dialer,
-			"advice", "name a dialer of the configuration as the phone's")
-		return
+	up, no := s.placed(ask.User, f)
+	switch {
+	case no != nil:
+		s.refuse(tx, *no)
+	case st.cfg.Accounts.Local:
+		s.phones.Grant(tx, ask, up)
+	default:
+		s.phones.Register(tx, ask, up)
 	}
-	l := st.listeners[f.Listener()]
-	s.phones.Register(tx, ask, registrar.Upstream{
-		Target: phones.toward(call.TrunkParty(dialer)).Target(), Min: phones.MinExpiry, Max: phones.MaxExpiry,
-		Sealed: f.TLS() != nil && l != nil && l.Media == sdp.Required,
-	})
 }
 
 // toward is a dialer as phones speak to it.
@@ -69,17 +70,29 @@ func (s *Server) sender(tx *transport.ServerTx) (call.Party, *refusal) {
 	if !ok {
 		return from, &strange
 	}
-	table := s.phones.Table()
-	if from.Role != transport.Phone || !table.Has(tx.Flow()) {
+	if from.Role != transport.Phone {
 		return from, nil
 	}
-	p, ok := table.Caller(tx.Flow(), tx.Request().From().Address)
-	if !ok {
-		return from, &refusal{403, "SBC knows this phone by another name", "impostor", nil}
+	f, says := tx.Flow(), tx.Request().From().Address
+	user := says.User
+	switch {
+	case s.state().cfg.Accounts.Local:
+		var no *refusal
+		if from, user, no = s.localSender(tx, from); no != nil {
+			return from, no
+		}
+	case s.phones.Table().Has(f):
+		p, ok := s.phones.Table().Caller(f, says)
+		if !ok {
+			return from, &impostor
+		}
+		from.Phone, from.Through, user = p, true, p.User()
 	}
-	from.Phone, from.Through = p, true
-	return from, nil
+	return s.fits(from, user, f)
 }
+
+// impostor is the answer to who says that it is somebody else.
+var impostor = refusal{403, "SBC knows this phone by another name", "impostor", nil}
 
 // turnAway refuses a request for what sender said.
 func (s *Server) turnAway(tx *transport.ServerTx, no *refusal) {
@@ -101,7 +114,7 @@ var away = refusal{480, "SBC has lost this phone", "phone", nil}
 func (s *Server) phoneOf(dialer call.Party, token string) (call.Party, error) {
 	p, ok := s.phones.Table().Find(token)
 	f := p.Flow()
-	if !ok || f == nil || p.Dialer() != dialer.Name {
+	if !ok || f == nil || !p.At(dialer.Name) {
 		return call.Party{}, errAway
 	}
 	st := s.state()
@@ -109,7 +122,10 @@ func (s *Server) phoneOf(dialer call.Party, token string) (call.Party, error) {
 	if l == nil {
 		return call.Party{}, errAway
 	}
-	to := l.party()
+	to, no := s.fits(l.party(), p.User(), f)
+	if no != nil { // its policy has changed since it registered
+		return call.Party{}, errAway
+	}
 	to.Phone, to.AutoAnswer = p, st.cfg.Phones.AutoAnswer
 	return to, nil
 }
@@ -123,6 +139,12 @@ func (l *Listener) party() call.Party {
 // registration; those of one that has none where the routes say.
 func (s *Server) fromPhone(from call.Party, w trunk.Wanted) (call.Onward, error) {
 	st := s.state()
+	if from.Line != nil {
+		if dialer := st.cfg.Table.ByName(from.Line.Dialer); dialer != nil {
+			to := st.cfg.Phones.toward(call.TrunkParty(dialer)).As(from.Line)
+			return call.Onward{Parties: []call.Party{to}, Number: w.Number}, nil
+		}
+	}
 	if p, ok := from.Phone.(registrar.Phone); ok {
 		if dialer := st.cfg.Table.ByName(p.Dialer()); dialer != nil {
 			return call.Onward{Parties: []call.Party{st.cfg.Phones.toward(call.TrunkParty(dialer))}, Number: w.Number}, nil

@@ -14,7 +14,7 @@ import (
 // next says where the requests of a party go to.
 func (s *Server) next(from call.Party, w trunk.Wanted) (call.Onward, error) {
 	switch {
-	case from.Role == transport.Phone && s.state().cfg.Phones.Directory != nil:
+	case from.Role == transport.Phone:
 		return s.fromPhone(from, w)
 	case from.Role == transport.Dialer && registrar.IsToken(w.Number):
 		to, err := s.phoneOf(from, w.Number)

@@ -46,6 +46,7 @@ type Server struct {
 	running   sync.WaitGroup // the goroutines of the calls; Run waits for them
 
 	registrations registrations
+	lines         lines // of phones, at their dialers
 
 	mu    sync.Mutex // guards what follows
 	calls map[call.Key]*call.Call
@@ -73,6 +74,7 @@ func New(cfg Config, relay call.Relay, log *slog.Logger, metrics *Metrics) (*Ser
 		watching:      make(chan struct{}, 1),
 		log:           log,
 		metrics:       metrics,
+		lines:         lines{of: map[string]*phoneLines{}},
 		calls:         make(map[call.Key]*call.Call),
 		invites:       make(map[call.Invite]*call.Call),
 		relaying:      make(map[call.Invite]bool),
@@ -93,7 +95,8 @@ func New(cfg Config, relay call.Relay, log *slog.Logger, metrics *Metrics) (*Ser
 	s.endpoint = endpoint
 	s.phones = registrar.New(registrar.Config{
 		Endpoint: endpoint, UserAgent: func() string { return s.state().cfg.UserAgent }, Log: log, Metrics: metrics.phones, Moved: s.phoneMoved,
-		Failed: func(f *transport.Flow) { endpoint.Misbehaved(f, transport.OffenceDigest) },
+		Changed: s.phoneChanged,
+		Failed:  func(f *transport.Flow) { endpoint.Misbehaved(f, transport.OffenceDigest) },
 	})
 	s.current.Store(s.newState(cfg))
 	s.open(cfg.Accounts, nil, false)
@@ -106,6 +109,7 @@ func New(cfg Config, relay call.Relay, log *slog.Logger, metrics *Metrics) (*Ser
 func (s *Server) Run(ctx context.Context) error {
 	defer s.endSubscriptions()
 	defer s.phones.Table().Close()
+	defer s.killLines()
 	serving, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	failed := make(chan error, 1)

@@ -20,7 +20,7 @@ func (s *Server) Known(f *transport.Flow) bool {
 
 // Registers tells whether phones may register over a flow.
 func (s *Server) Registers(f *transport.Flow) bool {
-	return f.Role() == transport.Phone && s.state().cfg.Phones.Directory != nil
+	return f.Role() == transport.Phone && s.book.Load().places()
 }
 
 // InDialog tells whether a dialog of ours vouches for a request: a remote may go on with a call from another address than it began it from.

@@ -85,10 +85,10 @@ func (l *loader) phoneDirectory() {
 		l.fail("phones.realm", fault{quote(r.Realm) + " is no realm", "write the one that the dialers ask for, asterisk unless their sip.conf says otherwise"})
 	}
 	p.Algorithms = l.algorithms(r.Algorithms)
-	p.Plan.Default = r.Default
 	if r.Default != "" {
 		l.isDialer("phones.default", r.Default)
 	}
+	p.Plan.Default = l.defaultDialer()
 	for _, extension := range slices.Sorted(maps.Keys(r.Map)) {
 		l.extension("phones.map", extension)
 		l.isDialer("phones.map."+extension, r.Map[extension])

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"callseal/signaling"
-	"callseal/signaling/registrar"
 	"callseal/signaling/transport"
 	"callseal/signaling/trunk"
 )
@@ -30,22 +29,21 @@ func (l *loader) registrations() {
 	if r.Source != "" {
 		p.Source = l.phoneSource(r.Source)
 	}
-	if dialer := l.defaultDialer(); dialer != "" {
-		p.Directory = registrar.Everybody{Dialer: dialer}
-	}
 	l.cfg.Signaling.Phones = p
+	a := &l.cfg.Signaling.Accounts
+	placed := a.Plan.Default != "" || len(a.Plan.Map) > 0 || len(a.Users) > 0 || a.Directory
 	listens := false
 	for i, ln := range l.cfg.Signaling.Listeners {
 		if ln.Role != transport.Phone {
 			continue
 		}
 		listens = true
-		if p.Directory == nil && len(ln.Sources) == 0 {
+		if !placed && len(ln.Sources) == 0 {
 			l.warn(fmt.Sprintf("listeners[%d]", i), fault{"no phone may register or call here",
 				"name the dialer of phones in phones.default or by a route, or add sources: [PREFIX], the networks of phones that call without registering"})
 		}
 	}
-	if listens && p.Directory != nil && !p.Source.IsValid() {
+	if listens && placed && !p.Source.IsValid() {
 		l.warn("phones.source", fault{"is missing: what phones say to a dialer has the address of its trunk, and chan_sip takes one for the other",
 			"give this machine one more address, and write it here"})
 	}

@@ -6,6 +6,7 @@ import (
 	"github.com/emiago/sipgo/sip"
 
 	"callseal/sdp"
+	"callseal/signaling/auth"
 	"callseal/signaling/header"
 	"callseal/signaling/transport"
 	"callseal/signaling/trunk"
@@ -30,6 +31,12 @@ type Party struct {
 	// Through: challenges that requests of this phone meet are its own to
 	// answer.
 	Through bool
+	// Line is what a phone is to the dialer that takes its calls, where we vouch
+	// for it; nil where it does that itself.
+	Line *Line
+	// Credentials answer the challenges of this dialer to what is said to it for a
+	// phone with a Line, and their user is who says it.
+	Credentials auth.Credentials
 	// AutoAnswer: this phone is told to answer an agent's login by itself.
 	AutoAnswer bool
 	Mode       sdp.Mode
@@ -39,6 +46,12 @@ type Party struct {
 	Audio trunk.Audio
 	// Transfer is what becomes of its REFERs, and of its INVITEs with Replaces.
 	Transfer trunk.Transfer
+}
+
+// Line is a phone at a dialer.
+type Line struct {
+	Dialer      string // name
+	Credentials auth.Credentials
 }
 
 // Phone is a phone that has registered, for as long as calls know it. Its
@@ -64,6 +77,12 @@ func TrunkParty(t *trunk.Trunk) Party {
 	if p.Role == transport.Carrier {
 		p.Transfer = trunk.Refuse
 	}
+	return p
+}
+
+// As is a dialer as a phone with this line speaks to it.
+func (p Party) As(l *Line) Party {
+	p.Credentials = l.Credentials
 	return p
 }
 

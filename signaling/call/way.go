@@ -20,6 +20,7 @@ func (h *House) way(from Party, to *leg) header.Way {
 // Way is that of what one party says to another. Our host is not known yet.
 func (h *House) Way(from, to Party) header.Way {
 	w := header.Way{From: from.Role, To: to.Role, Origin: from.Rules(), Rules: to.Rules()}
+	w.Caller = to.Credentials.User
 	if h.IsPhone != nil && to.Role == transport.Dialer {
 		w.IsPhone = func(user string) bool { return h.IsPhone(to.Name, user) }
 	}

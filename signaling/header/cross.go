@@ -16,6 +16,9 @@ type Way struct {
 	Rules    *Rules         // of the trunk that it leads to; nil: none
 	Origin   *Rules         // of the trunk that a new call comes from; nil: none
 	Host     string         // our own, as that leg sees it: it stands where the other leg's was; IPv6 in brackets
+	// Caller is who calls, where we vouch for it under another name than its own;
+	// "": as it says.
+	Caller string
 	// IsPhone tells whether a user is the extension of a phone of the dialer that
 	// the way leads to; nil: none is known.
 	IsPhone func(user string) bool

@@ -31,8 +31,14 @@ func (w Way) FromOf(theirs *sip.Request, tag string) *sip.FromHeader {
 	if w.withheld(headers).user || w.anonymises(c) {
 		from.DisplayName, from.Address.User, from.Address.Host = "Anonymous", anonymousUser, anonymousHost
 	}
+	if w.Caller != "" { // chan_sip finds a phone by it
+		from.Address.User = w.Caller
+	}
 	return from
 }
+
+// Anonymous tells whether an address names nobody (RFC 3323 section 4.1.1.3).
+func Anonymous(u sip.Uri) bool { return strings.EqualFold(u.Host, anonymousHost) }
 
 // AtHost fills in the host of a From, unless it names nobody's machine.
 func AtHost(from *sip.FromHeader, host string) {

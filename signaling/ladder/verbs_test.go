@@ -15,7 +15,6 @@ import (
 	"callseal/signaling"
 	"callseal/signaling/auth"
 	"callseal/signaling/register"
-	"callseal/signaling/registrar"
 	"callseal/signaling/transport"
 	"callseal/signaling/trunk"
 )
@@ -336,7 +335,8 @@ func (set *setting) one(name, value string) error {
 	case "memory":
 		limits.Memory, err = strconv.ParseUint(value, 10, 64)
 	case "phones": // phones=on: they register, and only then may call; phones=auto: and answer logins by themselves
-		set.cfg.Phones = signaling.Phones{Directory: registrar.Everybody{Dialer: "dialer1"}, Source: netip.AddrPortFrom(phonesAddr, 5062),
+		set.cfg.Accounts.Plan.Default = "dialer1"
+		set.cfg.Phones = signaling.Phones{Source: netip.AddrPortFrom(phonesAddr, 5062),
 			AutoAnswer: value == "auto"}
 		set.cfg.Listeners[2].Sources = nil
 	case "routes":

@@ -39,6 +39,9 @@ type Config struct {
 	// Failed is told of a flow over which somebody registered with a wrong
 	// password, or as nobody whom the dialer knows.
 	Failed func(*transport.Flow)
+	// Changed is told of a phone that has registered, is there again, or is lost or
+	// forgotten. It must neither block nor ask anything of it.
+	Changed func(Phone, Presence)
 }
 
 // Registrar passes REGISTERs on. Its methods may be called by anybody, and wait
@@ -62,8 +65,10 @@ type Registrar struct {
 
 // New makes one without phones.
 func New(c Config) *Registrar {
+	table := NewTable(MaxPhones, c.Metrics)
+	table.changed = c.Changed
 	return &Registrar{endpoint: c.Endpoint, userAgent: c.UserAgent, log: c.Log, metrics: c.Metrics, moved: c.Moved, failed: c.Failed,
-		table: NewTable(MaxPhones, c.Metrics), last: map[string]uint32{}, least: map[string]time.Duration{}}
+		table: table, last: map[string]uint32{}, least: map[string]time.Duration{}}
 }
 
 // Table is what is known of phones.
@@ -74,6 +79,7 @@ type Upstream struct {
 	Target   *transport.Target
 	Min, Max time.Duration // of the expiry
 	Sealed   bool          // of the phone that registers
+	Also     []string      // other dialers that call it
 }
 
 // Register passes a REGISTER on to a dialer, and its answer back.
@@ -190,7 +196,7 @@ func (r *Registrar) accepted(tx *transport.ServerTx, a *Ask, up Upstream, wanted
 		agent = header.Clean(h.Value())
 	}
 	_, known := r.table.Find(own)
-	p, moved, ok := r.table.Put(Entry{Ask: a, Flow: tx.Flow(), Dialer: up.Target.Trunk, Agent: agent, Sealed: up.Sealed, Expiry: holds})
+	p, moved, ok := r.table.Put(Entry{Ask: a, Flow: tx.Flow(), Dialer: up.Target.Trunk, Also: up.Also, Agent: agent, Sealed: up.Sealed, Expiry: holds})
 	if !ok {
 		r.finish(tx, r.busy(theirs), Refused)
 		return

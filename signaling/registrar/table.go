@@ -20,6 +20,7 @@ import (
 type Table struct {
 	metrics *Metrics
 	limit   int
+	changed func(Phone, Presence) // under mu; nil: nobody asks
 
 	mu       sync.Mutex // guards what follows
 	bindings map[string]*binding
@@ -36,7 +37,8 @@ type binding struct {
 	flow    *transport.Flow
 	gone    bool // its flow died, or it has stopped answering
 	dialer  string
-	agent   string // User-Agent
+	also    []string // other dialers that call it
+	agent   string   // User-Agent
 	sealed  bool
 	began   time.Time
 	expires time.Time
@@ -61,9 +63,10 @@ func NewTable(limit int, m *Metrics) *Table {
 type Entry struct {
 	Ask    *Ask
 	Flow   *transport.Flow
-	Dialer string // by name
-	Agent  string // the phone's User-Agent
-	Sealed bool   // nobody else can read what it says and hears
+	Dialer string   // by name
+	Also   []string // other dialers that call it
+	Agent  string   // the phone's User-Agent
+	Sealed bool     // nobody else can read what it says and hears
 	Expiry time.Duration
 }
 
@@ -218,7 +221,7 @@ func (t *Table) Put(e Entry) (p Phone, moved, ok bool) {
 	if moved {
 		b.watch = watch{}
 	}
-	b.ask, b.flow, b.dialer, b.agent, b.sealed = e.Ask, e.Flow, e.Dialer, e.Agent, e.Sealed
+	b.ask, b.flow, b.dialer, b.also, b.agent, b.sealed = e.Ask, e.Flow, e.Dialer, e.Also, e.Agent, e.Sealed
 	b.gone = false
 	b.expires = time.Now().Add(e.Expiry)
 	t.byFlow[e.Flow.ID()] = append(t.byFlow[e.Flow.ID()], b)
@@ -345,6 +348,17 @@ func (t *Table) count(b *binding) {
 		t.metrics.registered(now, +1)
 		b.counted = now
 	}
+	if t.changed == nil {
+		return
+	}
+	is := Here
+	switch {
+	case b.flow == nil:
+		is = Forgotten
+	case b.gone:
+		is = Lost
+	}
+	t.changed(Phone{t, b.token}, is)
 }
 
 // Close forgets all phones and stops their clocks.
@@ -383,6 +397,7 @@ type State struct {
 	Since     time.Time
 	Expires   time.Time
 	Dialer    string
+	Also      []string // other dialers that call it
 	Token     string
 	Gone      bool // its flow is lost; it has to register anew
 }
@@ -395,7 +410,7 @@ func (t *Table) Phones() []State {
 	for _, b := range t.bindings {
 		s := State{AOR: b.ask.AOR.String(), User: b.ask.User, Contact: b.ask.Contact.Address.String(), Remote: b.flow.Remote(), Transport: b.flow.Proto(),
 			Listener: b.flow.Listener(), Sealed: b.sealed, Agent: b.agent, RoundTrip: b.watch.roundTrip, Since: b.began, Expires: b.expires,
-			Dialer: b.dialer, Token: b.token, Gone: b.gone || !b.flow.Alive()}
+			Dialer: b.dialer, Also: b.also, Token: b.token, Gone: b.gone || !b.flow.Alive()}
 		if st := b.flow.TLS(); st != nil {
 			s.TLS = tls.VersionName(st.Version)
 		}

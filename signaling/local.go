@@ -1,0 +1,143 @@
+package signaling
+
+import (
+	"time"
+
+	"github.com/emiago/sipgo/sip"
+
+	"callseal/sdp"
+	"callseal/signaling/auth"
+	"callseal/signaling/call"
+	"callseal/signaling/header"
+	"callseal/signaling/phonebook"
+	"callseal/signaling/registrar"
+	"callseal/signaling/transport"
+)
+
+// Phones whose passwords we know: they prove who they are to us, by digest.
+
+// unknownYet is the answer before the directory was read for the first time.
+var unknownYet = refusal{503, "SBC has no list of phones yet", "directory", []sip.Header{sip.NewHeader("Retry-After", "5")}}
+
+// knows tells whether there is an account that can prove itself.
+func (b *book) knows(user string) bool {
+	_, ok := b.Keys(user)
+	return ok
+}
+
+// proven names the user that a request proves to come from; else the refusal asks
+// for the proof. It is the same for every user, whether there is one of that
+// name or not.
+func (s *Server) proven(tx *transport.ServerTx) (string, *refusal) {
+	b, a := s.book.Load(), s.state().cfg.Accounts
+	if !b.complete {
+		return "", &unknownYet
+	}
+	f, now := tx.Flow(), time.Now()
+	var said []string
+	for _, h := range tx.Request().GetHeaders("authorization") {
+		said = append(said, h.Value())
+	}
+	remote := f.Remote().Addr().String()
+	user, verdict := b.digest.Check(string(tx.Request().Method), said, remote, now, a.Algorithms)
+	s.metrics.local.proof(verdict)
+	switch verdict {
+	case auth.Accepted:
+		return user, nil
+	case auth.Wrong, auth.Malformed:
+		s.endpoint.Misbehaved(f, transport.OffenceDigest)
+		s.notes.warn(s.log, now, "password refused", "listener", f.Listener(), "remote", f.Remote().String(), "verdict", verdict.String())
+	case auth.Missing, auth.Stale:
+	}
+	var ask []sip.Header
+	for _, value := range b.digest.Challenges(remote, verdict == auth.Stale, now, a.Algorithms) {
+		ask = append(ask, sip.NewHeader("WWW-Authenticate", value))
+	}
+	return "", &refusal{401, "Unauthorized", "digest", ask}
+}
+
+// localSender tells which phone a request comes from, where the registrar is ours:
+// over a connection that a phone has registered by, that phone; else who proves
+// it. Everybody may send a datagram in the name of everybody.
+func (s *Server) localSender(tx *transport.ServerTx, from call.Party) (call.Party, string, *refusal) {
+	f, says := tx.Flow(), tx.Request().From().Address
+	table := s.phones.Table()
+	if f.Proto().Stream() && table.Has(f) {
+		p, ok := table.Caller(f, says)
+		switch user := p.User(); {
+		case !ok:
+			return from, "", &impostor
+		case s.book.Load().knows(user):
+			return s.account(from, user, p), user, nil
+		}
+	}
+	user, no := s.proven(tx)
+	switch {
+	case no != nil:
+		return from, "", no
+	case says.User != user && !header.Anonymous(says):
+		return from, "", &impostor
+	}
+	says.User = user
+	p, _ := table.Caller(f, says)
+	return s.account(from, user, p), user, nil
+}
+
+// account is a phone as its account has it: the dialer that takes its calls
+// knows it by its line.
+func (s *Server) account(from call.Party, user string, p registrar.Phone) call.Party {
+	if p != (registrar.Phone{}) {
+		from.Phone = p
+	}
+	if l, ok := s.lines.best(p.Token()); ok {
+		from.Line = &call.Line{Dialer: l.Dialer, Credentials: auth.Credentials{User: l.User, Keys: l.Keys}}
+	} else if all := s.book.Load().Find(user).Lines; len(all) > 0 {
+		from.Line = &call.Line{Dialer: all[0].Dialer, Credentials: auth.Credentials{User: all[0].User, Keys: all[0].Keys}}
+	}
+	return from
+}
+
+// fits judges a phone by its policy, and puts what it says about media into the
+// party.
+func (s *Server) fits(from call.Party, user string, f *transport.Flow) (call.Party, *refusal) {
+	e := s.book.Load().Find(user)
+	switch {
+	case e.Stage == phonebook.Held:
+		return from, &refusal{403, "SBC takes this phone later", "rollout", nil}
+	case e.TLS && f.TLS() == nil:
+		return from, &refusal{403, "SBC takes this phone over TLS only", "clear", nil}
+	case e.Media != nil:
+		from.Mode = *e.Media
+	}
+	return from, nil
+}
+
+// placed says where a phone that registers belongs.
+func (s *Server) placed(user string, f *transport.Flow) (registrar.Upstream, *refusal) {
+	st := s.state()
+	l := st.listeners[f.Listener()]
+	if l == nil {
+		return registrar.Upstream{}, &strange
+	}
+	party, no := s.fits(l.party(), user, f)
+	if no != nil {
+		return registrar.Upstream{}, no
+	}
+	up := registrar.Upstream{Min: st.cfg.Phones.MinExpiry, Max: st.cfg.Phones.MaxExpiry, Sealed: f.TLS() != nil && party.Mode == sdp.Required}
+	for _, line := range s.book.Load().Find(user).Lines {
+		dialer := st.cfg.Table.ByName(line.Dialer)
+		switch {
+		case dialer == nil:
+		case up.Target == nil:
+			up.Target = st.cfg.Phones.toward(call.TrunkParty(dialer)).Target()
+		default:
+			up.Also = append(up.Also, line.Dialer)
+		}
+	}
+	if up.Target == nil {
+		s.notes.warn(s.log, time.Now(), "REGISTER refused: no dialer for this phone", "phone", user,
+			"advice", "name one in phones.default, in phones.map, or by its server_ip in the database")
+		return up, &refusal{503, "SBC has no dialer for this phone", "route", nil}
+	}
+	return up, nil
+}

@@ -1,0 +1,241 @@
+package signaling
+
+import (
+	"fmt"
+	"net/netip"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/emiago/sipgo/sip"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"callseal/sdp"
+	"callseal/signaling/auth"
+	"callseal/signaling/phonebook"
+	"callseal/signaling/transport"
+	"callseal/signaling/trunk"
+)
+
+const phoneIP = "127.0.11.5"
+
+// telephone is a hand-written phone that answers challenges.
+type telephone struct {
+	*remote
+	user   string
+	client *auth.Client
+	seq    int
+}
+
+// newTelephone starts a phone at the listener of the fixture.
+func newTelephone(t *testing.T, f *fixture, user, password string) *telephone {
+	r := newRemote(t, user, phoneIP)
+	r.to = f.Addr("phones")
+	return &telephone{r, user, auth.NewClient(auth.Credentials{User: user, Password: auth.NewSecret(password)}), 0}
+}
+
+// ask sends a request with its next CSeq, and gives the answer.
+func (p *telephone) ask(method, to, extra, body string, x *auth.Exchange) message {
+	p.t.Helper()
+	p.seq++
+	uri := sip.Uri{Scheme: "sip", User: to, Host: serverIP}
+	if method == "REGISTER" {
+		uri.User = ""
+	}
+	signed := sip.NewRequest(sip.RequestMethod(method), uri)
+	x.Sign(signed)
+	for _, h := range signed.Headers() {
+		extra += h.String() + "\n"
+	}
+	p.send(fmt.Sprintf("%s %s SIP/2.0\nVia: SIP/2.0/UDP %s;branch=z9hG4bK%s%d;rport\nMax-Forwards: 70\nFrom: <sip:%s@%s>;tag=%s\nTo: <sip:%s@%s>\n"+
+		"Call-ID: %s-%s\nCSeq: %d %s\nContact: <sip:%s@%s>\n%s\n%s",
+		method, uri.String(), p.addr(), p.user, p.seq, p.user, serverIP, p.user, to, serverIP, p.user, method, p.seq, method, p.user, p.addr(), extra, body))
+	for {
+		if m := p.want("SIP/2.0 "); !strings.HasPrefix(m.text, "SIP/2.0 1") {
+			return m
+		}
+	}
+}
+
+// proves is ask with an answer to the challenge.
+func (p *telephone) proves(method, to, extra, body string) message {
+	p.t.Helper()
+	x := p.client.Begin()
+	m := p.ask(method, to, extra, body, x)
+	if !strings.HasPrefix(m.text, "SIP/2.0 401") {
+		return m
+	}
+	res := sip.NewResponse(401, "Unauthorized")
+	for _, v := range regexp.MustCompile(`(?m)^WWW-Authenticate: (.*)\r$`).FindAllStringSubmatch(m.text, -1) {
+		res.AppendHeader(sip.NewHeader("WWW-Authenticate", v[1]))
+	}
+	if err := x.Answer(res); err != nil {
+		p.t.Fatal(err)
+	}
+	if method == "INVITE" {
+		p.send(fmt.Sprintf("ACK sip:%s@%s SIP/2.0\nVia: SIP/2.0/UDP %s;branch=z9hG4bK%s%d;rport\nFrom: <sip:%s@%s>;tag=%s\nTo: %s\nCall-ID: %s-INVITE\nCSeq: %d ACK\n\n",
+			to, serverIP, p.addr(), p.user, p.seq, p.user, serverIP, p.user, m.header("To"), p.user, p.seq))
+	}
+	return p.ask(method, to, extra, body, x)
+}
+
+// local makes the server the registrar of phones over UDP.
+func local(edit func(*Config)) func(*Config) {
+	return func(c *Config) {
+		c.Listeners = append(c.Listeners, Listener{Listener: transport.Listener{Name: "phones", Role: transport.Phone, Proto: transport.UDP,
+			Address: netip.AddrPortFrom(netip.MustParseAddr(serverIP), 0)}, Media: sdp.Off, Sources: []netip.Prefix{netip.MustParsePrefix(phoneIP + "/32")}})
+		c.Table.Routes = append(c.Table.Routes, trunk.Route{From: transport.Phone, To: trunk.To(c.Table.Trunks[0])})
+		c.Accounts = Accounts{Local: true, Realm: "asterisk", Algorithms: []auth.Algorithm{auth.MD5}, Plan: phonebook.Plan{Default: "dialer1"}}
+		for _, user := range []string{"101", "102"} {
+			c.Accounts.Users = append(c.Accounts.Users, phonebook.Account{User: user, Keys: auth.NewKeys(user, "asterisk", auth.NewSecret("secret-"+user))})
+		}
+		c.Accounts.Users = append(c.Accounts.Users, phonebook.Account{User: "agent1", Keys: auth.NewKeys("agent1", "asterisk", auth.NewSecret("secret-agent1")),
+			Lines: []phonebook.Line{{Dialer: "dialer1", User: "201", Keys: auth.NewKeys("201", "asterisk", auth.NewSecret("secret-201"))}}})
+		if edit != nil {
+			edit(c)
+		}
+	}
+}
+
+// takesRegistration lets the dialer take the registration that callseal makes for a phone: it asks for the password first.
+func (f *fixture) takesRegistration(t *testing.T, user, password string) message {
+	t.Helper()
+	a := auth.NewServer("asterisk", func(u string) (auth.Keys, bool) {
+		return auth.NewKeys(u, "asterisk", auth.NewSecret(password)), u == user
+	})
+	md5 := []auth.Algorithm{auth.MD5}
+	for range 5 {
+		req := f.dialer.want("REGISTER ")
+		if who, v := a.Check("REGISTER", []string{req.header("Authorization")}, "callseal", time.Now(), md5); v == auth.Accepted && who == user {
+			f.dialer.answer(req, "200 OK", "d", "Expires: 120\nContact: "+req.header("Contact")+";expires=120\n", "")
+			return req
+		}
+		f.dialer.answer(req, "401 Unauthorized", "d", "WWW-Authenticate: "+a.Challenges("callseal", true, time.Now(), md5)[0]+"\n", "")
+	}
+	t.Fatal("callseal does not register " + user)
+	return message{}
+}
+
+func wantStatus(t *testing.T, m message, status string) {
+	t.Helper()
+	if !strings.HasPrefix(m.text, "SIP/2.0 "+status) {
+		t.Fatalf("want %s, got %s", status, m.text)
+	}
+}
+
+// TestLocalRegistrar: a phone proves who it is to callseal, which registers it at its dialer under the name that it has there, lets its calls
+// go there and takes it off again.
+func TestLocalRegistrar(t *testing.T) {
+	f := newFixture(t, local(nil))
+	p := newTelephone(t, f, "agent1", "secret-agent1")
+	wantStatus(t, p.proves("REGISTER", "agent1", "Expires: 60\n", ""), "200 OK")
+	up := f.takesRegistration(t, "201", "secret-201")
+	if !strings.Contains(up.header("Contact"), "sip:agent1-cs-") || !strings.Contains(up.header("To"), "sip:201@") || strings.Contains(up.text, phoneIP) {
+		t.Errorf("the dialer gets %s", up.text)
+	}
+	go func() { // the dialer refuses the call, which is all that is looked at
+		invite := f.dialer.want("INVITE ")
+		f.dialer.answer(invite, "486 Busy Here", "d", "", "")
+	}()
+	wantStatus(t, p.proves("INVITE", "18005551212", "Content-Type: application/sdp\n", offer), "486")
+	f.wantIdle(t)
+	var invite string
+	for _, m := range f.dialer.seen {
+		if strings.HasPrefix(m, "INVITE") {
+			invite = m
+		}
+	}
+	if from := (message{invite}).header("From"); !strings.Contains(from, "sip:201@") {
+		t.Errorf("the dialer takes the call for one of %s", from)
+	}
+	if all := f.Phones(); len(all) != 1 || all[0].User != "agent1" || all[0].Dialer != "dialer1" || all[0].Sealed {
+		t.Errorf("phones %+v", all)
+	}
+	wantStatus(t, p.proves("REGISTER", "agent1", "Expires: 0\n", ""), "200 OK")
+	for range 2 {
+		if down := f.dialer.want("REGISTER "); down.header("Expires") == "0" {
+			f.dialer.answer(down, "200 OK", "d", "", "")
+			return
+		}
+	}
+	t.Error("the dialer is not told that the phone is gone")
+}
+
+// TestPhonesThatDoNotExist: no answer tells a known phone from an unknown one.
+func TestPhonesThatDoNotExist(t *testing.T) {
+	f := newFixture(t, local(nil))
+	varying := regexp.MustCompile(`(?m)nonce="[^"]*"|tag=[-0-9a-zA-Z]*|branch=\S*|1?[0-9]{3}-|[0-9.]+:\d+|sip:\d+@|rport=\d+`)
+	for _, method := range []string{"REGISTER", "INVITE", "MESSAGE", "SUBSCRIBE"} {
+		var answers []string
+		for _, user := range []string{"101", "999"} {
+			p := newTelephone(t, f, user, "guess")
+			for _, m := range []message{p.ask(method, user, "", "", nil), p.proves(method, user, "", "")} {
+				wantStatus(t, m, "401 Unauthorized")
+				answers = append(answers, varying.ReplaceAllString(strings.ReplaceAll(m.text, user, "USER"), "*"))
+			}
+		}
+		if answers[0] != answers[2] || answers[1] != answers[3] {
+			t.Errorf("%s: of a known phone\n%s\nand of an unknown one\n%s", method, answers[1], answers[3])
+		}
+	}
+	if n := testutil.ToFloat64(f.metrics.local.proofs.WithLabelValues("wrong")); n != 8 {
+		t.Errorf("%v wrong passwords counted, want 8", n)
+	}
+}
+
+// TestNobodySpeaksForAnother: who has proven to be one phone is not taken for another.
+func TestNobodySpeaksForAnother(t *testing.T) {
+	f := newFixture(t, local(nil))
+	p := newTelephone(t, f, "101", "secret-101")
+	p.user = "102"
+	for _, method := range []string{"REGISTER", "INVITE"} {
+		wantStatus(t, p.proves(method, "102", "", ""), "403 SBC knows this phone by another name")
+	}
+}
+
+// TestPoliciesOfPhones: who has to be sealed is refused on a plain hop, and so is whom a rollout holds back.
+func TestPoliciesOfPhones(t *testing.T) {
+	f := newFixture(t, local(func(c *Config) {
+		c.Accounts.Plan.Policies = []phonebook.PolicyOf{{Who: phonebook.Patterns{"agent1"}}}
+		c.Accounts.Plan.Rollout = &phonebook.Rollout{Who: phonebook.Patterns{"101"}}
+	}))
+	for user, want := range map[string]string{
+		"101":    "403 SBC takes this phone over TLS only", // reached
+		"102":    "403 SBC takes this phone later",         // the rest
+		"agent1": "200 OK",                                 // has a policy of its own
+	} {
+		p := newTelephone(t, f, user, "secret-"+user)
+		wantStatus(t, p.proves("REGISTER", user, "", ""), want)
+	}
+}
+
+// TestDirectoryOfPhones: before the directory is read nobody is refused for good; what it says counts from then on, and the file's phones go before
+// it.
+func TestDirectoryOfPhones(t *testing.T) {
+	f := newFixture(t, local(func(c *Config) { c.Accounts.Directory = true }))
+	p := newTelephone(t, f, "301", "secret-301")
+	m := p.ask("REGISTER", "301", "", "", nil)
+	wantStatus(t, m, "503 SBC has no list of phones yet")
+	if m.header("Retry-After") != "5" {
+		t.Errorf("Retry-After %q", m.header("Retry-After"))
+	}
+	keys := func(user, password string) auth.Keys { return auth.NewKeys(user, "asterisk", auth.NewSecret(password)) }
+	f.SetAccounts([]phonebook.Account{
+		{User: "301", Keys: keys("301", "secret-301"), Lines: []phonebook.Line{{Dialer: "dialer1", User: "301", Keys: keys("301", "secret-301")}}},
+		{User: "101", Keys: keys("101", "another")},
+	})
+	wantStatus(t, p.proves("REGISTER", "301", "", ""), "200 OK")
+	f.takesRegistration(t, "301", "secret-301")
+	wantStatus(t, newTelephone(t, f, "101", "secret-101").proves("REGISTER", "101", "", ""), "200 OK")
+	wantStatus(t, newTelephone(t, f, "101", "another").proves("REGISTER", "101", "", ""), "401")
+
+	f.SetAccounts(nil) // the phone was removed: its dialer hears of it
+	for {
+		if down := f.dialer.want("REGISTER "); down.header("Expires") == "0" && strings.Contains(down.header("To"), "301@") {
+			f.dialer.answer(down, "200 OK", "d", "", "")
+			break
+		}
+	}
+	wantStatus(t, p.proves("REGISTER", "301", "", ""), "401")
+}

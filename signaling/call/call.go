@@ -143,7 +143,7 @@ func New(house *House, tx *transport.ServerTx, from, to Party) *Call {
 		machine:   machine{limits: limits{ring: house.Ring, length: house.Length}},
 	}
 	c.a = leg{party: from, callID: tx.Request().CallID().Value(), tag: token(16), flow: tx.Flow(), dialogs: make(map[string]*dialog.Dialog),
-		secrets: from.Trunk.Secrets()}
+		secrets: from.secrets()}
 	callID, tag := from.Dialog(tx.Request())
 	c.b = leg{party: to, callID: callID, tag: tag, dialogs: make(map[string]*dialog.Dialog)}
 	if from.Phone != nil {

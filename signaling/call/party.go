@@ -86,6 +86,14 @@ func (p Party) As(l *Line) Party {
 	return p
 }
 
+// secrets answer its challenges in one dialog; nil answers none.
+func (p Party) secrets() *auth.Client {
+	if !p.Credentials.IsZero() {
+		return auth.NewClient(p.Credentials)
+	}
+	return p.Trunk.Secrets()
+}
+
 // beside is another trunk, as a leg of the same pool.
 func (p Party) beside(t *trunk.Trunk) Party {
 	other := TrunkParty(t)

@@ -55,7 +55,7 @@ func (p Party) secretsOf(to Party) *auth.Client {
 	if p.Through {
 		return nil
 	}
-	return to.Trunk.Secrets()
+	return to.secrets()
 }
 
 // credentials are the headers of a request by which its ACK shows the same (RFC

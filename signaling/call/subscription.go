@@ -46,7 +46,7 @@ const (
 // Ask. The error says what is wrong with the request.
 func NewSubscription(house *House, tx *transport.ServerTx, from, to Party, forget func(*Subscription)) (*Subscription, error) {
 	s := &Subscription{house: house, forget: forget, tx: tx}
-	s.a = leg{party: from, callID: tx.Request().CallID().Value(), tag: token(16), flow: tx.Flow(), secrets: from.Trunk.Secrets()}
+	s.a = leg{party: from, callID: tx.Request().CallID().Value(), tag: token(16), flow: tx.Flow(), secrets: from.secrets()}
 	callID, tag := from.Dialog(tx.Request())
 	s.b = leg{party: to, callID: callID, tag: tag, secrets: from.secretsOf(to)}
 	d, err := dialog.Answering(tx.Request(), s.a.tag)

@@ -104,14 +104,15 @@ func init() {
 	verbs["unlogged"] = func(p *player, s *step) error { return p.logged(strings.Join(s.args, " "), false) }
 	// registered waiting overloaded 503: state and last outcome of the registration, and what is wrong.
 	verbs["registered"] = func(p *player, s *step) error {
-		for _, r := range p.server.Registrations() {
-			got := fmt.Sprintf("%s %s %s", r.State, r.Outcome, r.Phrase)
-			if want := strings.Join(s.args, " "); !strings.HasPrefix(got+" ", want+" ") {
-				return fmt.Errorf("%s, not %s", got, want)
-			}
-			return nil
+		all := p.server.Registrations()
+		if len(all) != 1 {
+			return fmt.Errorf("%d registrations", len(all))
 		}
-		return errors.New("there is no registration")
+		got := fmt.Sprintf("%s %s %s", all[0].State, all[0].Outcome, all[0].Phrase)
+		if want := strings.Join(s.args, " "); !strings.HasPrefix(got+" ", want+" ") {
+			return fmt.Errorf("%s, not %s", got, want)
+		}
+		return nil
 	}
 	// count 1 callseal_byes_unanswered_total role=carrier: a counter's sum.
 	verbs["count"] = (*player).checkCount

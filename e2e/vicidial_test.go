@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bufio"
+	"fmt"
 	"net"
 	"net/netip"
 	"os"
@@ -63,8 +64,8 @@ func logCalls(t *testing.T) {
 	})
 }
 
-// What `callseal vicidial` prints works in a real Asterisk 16 as VICIdial writes it there: a campaign's prefix calls a carrier, and a carrier
-// reaches the inbound context.
+// What `callseal vicidial` prints works in a real Asterisk 16 as VICIdial writes it there: a campaign's prefix calls a carrier, a carrier
+// reaches the inbound context, and a phone with the template registers and is called.
 func TestVicidialPaste(t *testing.T) {
 	needPeers(t)
 	logCalls(t)
@@ -77,6 +78,7 @@ func TestVicidialPaste(t *testing.T) {
 			{role: "carrier", name: "telco", remote: netip.AddrPortFrom(carrierAddr, 5060), plain: true, calls: true},
 		},
 		routes: []string{"phone dialer1", "dialer telco", "carrier dialer1"},
+		phones: fmt.Sprintf("source: %s", address()),
 	}
 	file := config.write(t, sbcAddr, address(), ca)
 	dialer := startAsterisk(t, "dialer1", dialerAddr, ca, asteriskConfig{
@@ -111,5 +113,17 @@ func TestVicidialPaste(t *testing.T) {
 		s.idle(t)
 		wantTone(t, dialer.heard(t, "15550001"), carrierTone, 2*time.Second)
 		wantTone(t, carrier.heard(t, "caller"), dialerTone, 2*time.Second)
+	})
+	t.Run("a phone with the template", func(t *testing.T) {
+		p := startPhoneAs(t, ca, fmt.Sprintf("<sip:101@%s;transport=tls>;auth_pass=%s;regint=60;answermode=auto", s.phones(), phoneSecret))
+		eventually(t, "the phone is reachable", func() bool { return strings.Contains(dialer.rx("sip show peer 101"), "Status       : OK") })
+		dialer.dial(t, "manager", "101")
+		eventually(t, "they talk", func() bool { return s.metric(t, "callseal_srtp_legs") == 2 })
+		time.Sleep(3 * time.Second) // they talk
+		p.hangup(t)
+		s.idle(t)
+		dialer.idle(t)
+		wantTone(t, dialer.heard(t, "manager"), phoneTone, 2*time.Second)
+		wantTone(t, p.heard(t), dialerTone, 2*time.Second)
 	})
 }

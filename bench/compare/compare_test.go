@@ -66,8 +66,8 @@ func TestMediaTable(t *testing.T) {
 		t.Fatalf("table has %d lines:\n%s", len(lines), out.String())
 	}
 	for i, line := range lines {
-		if strings.Count(line, "|") != 15 {
-			t.Errorf("line %d has not 14 columns: %s", i, line)
+		if strings.Count(line, "|") != 16 {
+			t.Errorf("line %d has not 15 columns: %s", i, line)
 		}
 	}
 	for _, want := range []string{"9.0", "10.0", "0.48", "0.91", "900", "0.050 %", "2.0", "yes", "3 of 4", "45.000 %"} {

@@ -28,6 +28,7 @@ type ClientTx struct {
 	machine     *sip.ClientTx // nil before it is sent
 	sent        time.Time
 	fresh       bool // flow was dialled for this request
+	moved       int  // addresses at which nobody listened
 	retried     bool // sent a second time, because a connection that had been idle was dead
 	provisional bool
 	done        bool         // the final response or Err was delivered

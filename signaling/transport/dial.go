@@ -220,19 +220,20 @@ func (p *pool) socket(l *line, to netip.Addr) (*socket, error) {
 	return s, nil
 }
 
-// unreached: a trunk's address did not answer. Its addresses are looked up again, and others are tried first. more says that there are some.
-func (p *pool) unreached(f *Flow) (more bool) {
+// unreached: a trunk's address did not answer. Its addresses are looked up again, and others are tried first. others is how many it has, led says
+// that this was one of them.
+func (p *pool) unreached(f *Flow) (others int, led bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	l := p.lines[f.key()]
 	if l == nil || !slices.Contains(l.addrs, f.remote) {
-		return false
+		return 0, false
 	}
 	l.failed[f.remote] = time.Now()
 	if l.flow != nil && l.flow.id == f.id && l.flow.conn == nil {
 		l.flow = nil
 	}
-	return slices.ContainsFunc(l.addrs, func(a netip.AddrPort) bool { return l.failed[a].IsZero() })
+	return len(l.addrs) - 1, true
 }
 
 // leadsTo tells whether requests to a trunk go to an address.

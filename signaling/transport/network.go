@@ -2,8 +2,10 @@ package transport
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/netip"
+	"syscall"
 	"time"
 )
 
@@ -75,7 +77,9 @@ func (k kernel) Dial(ctx context.Context, within time.Duration, from netip.Addr,
 }
 
 func (k kernel) ListenPacket(address netip.AddrPort) (PacketConn, error) {
-	config := net.ListenConfig{Control: k.mark}
+	config := net.ListenConfig{Control: func(network, address string, c syscall.RawConn) error {
+		return errors.Join(k.mark(network, address, c), hearErrors(network, c))
+	}}
 	c, err := config.ListenPacket(context.Background(), network("udp", address.Addr()), address.String())
 	if err != nil {
 		return nil, err

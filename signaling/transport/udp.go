@@ -34,6 +34,9 @@ type socketOwner struct {
 // maxSources bounds the socket's memory of local addresses; when it is full it is forgotten.
 const maxSources = 256
 
+// sendAgain is how often a datagram is sent again where the socket had an error to tell of others.
+const sendAgain = 3
+
 // openSocket binds a UDP socket.
 func openSocket(e *Endpoint, address netip.AddrPort) (*socket, error) {
 	u, err := e.network.ListenPacket(address)
@@ -78,6 +81,13 @@ func (s *socket) send(b []byte, to netip.AddrPort) error {
 		s.endpoint.largeMessage(to, len(b))
 	}
 	_, err := s.udp.WriteToUDPAddrPort(b, to)
+	for range sendAgain {
+		if err == nil || !passing(err) {
+			break
+		}
+		s.heed()
+		_, err = s.udp.WriteToUDPAddrPort(b, to)
+	}
 	if errors.Is(err, net.ErrClosed) {
 		return ErrClosed
 	}
@@ -92,6 +102,10 @@ func (s *socket) serve() {
 		if err != nil {
 			if errors.Is(err, net.ErrClosed) {
 				return
+			}
+			if passing(err) {
+				s.heed()
+				continue
 			}
 			time.Sleep(acceptPause) // an error of the network belongs to no datagram; never spin on it
 			continue

@@ -344,6 +344,11 @@ func TestUDPSockets(t *testing.T) {
 // TestUDPNextAddress: when a UDP trunk does not answer, its next request tries another of its addresses.
 func TestUDPNextAddress(t *testing.T) {
 	u, target := udpRemote(t)
+	silent, err := net.ListenPacket("udp", netip.AddrPortFrom(netip.MustParseAddr("127.0.0.66"), target.Port).String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = silent.Close() })
 	b := start(t, Config{Resolver: zone{"pbx.example": {netip.MustParseAddr("127.0.0.66"), loopback}}})
 	target.Host = "pbx.example"
 	each, got := results()

@@ -19,7 +19,7 @@ type hashes struct {
 	md5, sha256 string // hexadecimal, "" where it is not known
 }
 
-// ErrKeys: no hexadecimal digest.
+// ErrKeys is that of what is no hexadecimal digest.
 var ErrKeys = errors.New("auth: not the 32 (MD5) or 64 (SHA-256) hexadecimal digits of a digest")
 
 // NewKeys makes the keys of a user.

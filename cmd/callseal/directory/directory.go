@@ -53,7 +53,7 @@ type Reading struct {
 // Source is where a database is. It prints without user and password.
 type Source struct{ config *mysql.Config }
 
-// ErrSource: no source. The driver's own error could hold a password.
+// ErrSource is that of what names no source. The driver's own error could hold a password.
 var ErrSource = errors.New("is no data source with user, address and database, or has a password in it, which belongs into a file")
 
 // ParseSource reads one as the driver writes it, USER@tcp(HOST:PORT)/DATABASE. It fails with ErrSource.

@@ -31,11 +31,12 @@ type portableSocket struct {
 	free chan struct{} // has room for one signal: the packet was taken
 	gone chan struct{} // closed by release
 
-	token uint64 // guarded by portable.mu
-	has   bool   // likewise: the packet below is the worker's; else it is the reader's
-	n     int
-	from  netip.AddrPort
-	buf   [maxPacket + 1]byte // one more, to tell a packet that is too long
+	token    uint64 // guarded by portable.mu
+	released bool   // likewise
+	has      bool   // likewise: the packet below is the worker's; else it is the reader's
+	n        int
+	from     netip.AddrPort
+	buf      [maxPacket + 1]byte // one more, to tell a packet that is too long
 }
 
 func newPortable() (backend, error) {
@@ -85,6 +86,10 @@ func (p *portable) read(s *portableSocket) {
 		}
 		s.n, s.from = n, netip.AddrPortFrom(from.Addr().Unmap(), from.Port())
 		p.mu.Lock()
+		if s.released { // while the packet was being read: wait would find it for ever
+			p.mu.Unlock()
+			return
+		}
 		s.has = true
 		p.full = append(p.full, s)
 		p.mu.Unlock()
@@ -154,7 +159,7 @@ func (p *portable) send(s socket, packet []byte, to netip.AddrPort) error {
 func (p *portable) release(s socket) {
 	p.mu.Lock()
 	one := p.sockets[s]
-	one.has = false
+	one.has, one.released = false, true
 	delete(p.sockets, s)
 	p.mu.Unlock()
 	close(one.gone)

@@ -30,7 +30,8 @@ func TestVectors(t *testing.T) {
 	}
 }
 
-// TestAgainstStandard: the same as crypto/aes under 1,000 keys, for every number of blocks, and not one byte behind them.
+// TestAgainstStandard: the same as crypto/aes under 1,000 keys, for every number of blocks, at any address, and not one byte
+// before or behind them.
 func TestAgainstStandard(t *testing.T) {
 	source := rand.NewChaCha8([32]byte{1})
 	random := func(n int) []byte {
@@ -48,14 +49,15 @@ func TestAgainstStandard(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		n := i % 40 * aes.BlockSize
-		got := random(n + 8)
+		n, at := i%40*aes.BlockSize, i%17 // on and off the boundaries of blocks
+		got := random(at + n + 40)
 		want := bytes.Clone(got)
-		k.Encrypt(got[:n])
-		standard.Encrypt(want[:n])
+		k.Encrypt(got[at : at+n+i%16]) // what is less than a block stays
+		standard.Encrypt(want[at : at+n])
 		if !bytes.Equal(got, want) {
-			t.Fatalf("%d bytes of key, %d blocks", len(secret), n/aes.BlockSize)
+			t.Fatalf("%d bytes of key, %d blocks and %d bytes at %d", len(secret), n/aes.BlockSize, i%16, at)
 		}
+		k.Encrypt(nil)
 	}
 }
 

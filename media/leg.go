@@ -1,6 +1,7 @@
 package media
 
 import (
+	"crypto/subtle"
 	"net/netip"
 	"time"
 
@@ -106,7 +107,7 @@ func reuses(r Remote, other *leg) error {
 		return nil
 	}
 	for _, k := range []*srtp.Key{r.Receive, other.remote.receive, other.remote.send} {
-		if sameKey(r.Send, k) {
+		if k != nil && sameMaster(*r.Send, *k) {
 			return ErrKeyReuse
 		}
 	}
@@ -159,7 +160,7 @@ func (l *leg) applySend(k *srtp.Key, seal *srtp.Protect, random [32]byte) {
 		return
 	}
 	for _, old := range l.retired {
-		if old.Equal(*k) {
+		if sameMaster(old, *k) {
 			fresh := newSender(random)
 			l.out.ssrc, l.out.packets, l.out.octets = fresh.ssrc, 0, 0
 			l.sendBase = [kinds]uint64{} // how much of it went in its earlier terms is not kept: all, to be safe
@@ -224,5 +225,9 @@ func sameKey(a, b *srtp.Key) bool {
 	}
 	return a.Equal(*b)
 }
+
+// sameMaster reports whether two keys can make the same key stream: suites that differ in the length of their tag alone
+// derive the same session keys.
+func sameMaster(a, b srtp.Key) bool { return subtle.ConstantTimeCompare(a.Master, b.Master) == 1 }
 
 func unmapped(a netip.AddrPort) netip.AddrPort { return netip.AddrPortFrom(a.Addr().Unmap(), a.Port()) }

@@ -288,6 +288,28 @@ func TestSendKeyReturns(t *testing.T) {
 	}
 }
 
+// TestSendKeyUnderOtherTag: the master key of two suites that differ in their tags makes the same key stream twice, so it
+// gets another SSRC too, and is refused where somebody else encrypts with it.
+func TestSendKeyUnderOtherTag(t *testing.T) {
+	r := startRelay(t, Config{})
+	s, a, b := call(t, r, true, true)
+	a.say("1")
+	first := b.hears("1")
+	other := *b.expect
+	other.Profile = pion.ProtectionProfileAes128CmHmacSha1_32
+	remote := a.remote()
+	remote.Send = &other
+	if err := s.Set(A, remote); !errors.Is(err, ErrKeyReuse) {
+		t.Errorf("the key of the other side: %v", err)
+	}
+	b.expect, b.open = &other, oracle(t, &other)
+	set(t, s, B, b.remote())
+	a.say("2")
+	if packet := b.hears("2"); ssrcOf(packet) == ssrcOf(first) {
+		t.Error("the SSRC stayed")
+	}
+}
+
 // TestKeyReuse: a key for sending that somebody else encrypts with is refused and changes nothing.
 func TestKeyReuse(t *testing.T) {
 	r := startRelay(t, Config{})

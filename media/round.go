@@ -38,9 +38,8 @@ func (w *worker) round() {
 	for next := 0; next < len(w.batch); {
 		next = w.forward(next, now)
 	}
-	for i := range w.batch {
-		w.send(&w.batch[i], now)
-		w.batch[i].port = nil // keeps no closed session alive
+	for next := 0; next < len(w.batch); {
+		next = w.deliver(next, now)
 	}
 }
 
@@ -103,6 +102,20 @@ func (w *worker) forward(next int, now time.Duration) (at int) {
 		w.current = s
 		f := forwarder{from: &s.legs[p.port.side], to: &s.legs[1-p.port.side], space: w.space}
 		p.verdict = f.packet(p.buf, p.n, p.port.kind, p.from, now)
+	}
+	w.current = nil
+	return at
+}
+
+// deliver sends the packets from the given one on and returns where to go on, like forward.
+func (w *worker) deliver(next int, now time.Duration) (at int) {
+	defer w.survive()
+	for at = next; at < len(w.batch); {
+		p := &w.batch[at]
+		at++
+		w.current = p.port.owner
+		w.send(p, now)
+		p.port = nil // keeps no closed session alive
 	}
 	w.current = nil
 	return at

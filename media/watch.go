@@ -72,6 +72,7 @@ func (r *Relay) watch(ctx context.Context, workers []*worker) {
 func (w *worker) look() {
 	now, silence := w.clock(), w.patience()
 	for s := range w.sessions {
+		w.current = s
 		s.look(now, silence)
 		for side := range s.legs {
 			if s.legs[side].owes(now) {
@@ -79,6 +80,7 @@ func (w *worker) look() {
 			}
 		}
 	}
+	w.current = nil
 }
 
 // patience is how long a remote may be silent before it is told; 0: for ever.

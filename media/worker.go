@@ -47,7 +47,7 @@ type worker struct {
 	rounds   uint64        // so far
 	behind   bool          // this round has left packets where it found more than it may take
 	busyAt   time.Duration // when the last session was closed
-	current  *state        // whose packet is being relayed
+	current  *state        // that is being worked on
 }
 
 // port is one of the four sockets of a session.
@@ -89,14 +89,8 @@ func (w *worker) run() error {
 		if w.tokens, err = w.os.wait(w.tokens[:0], resting); err != nil {
 			return err
 		}
-		w.mu.Lock()
-		w.round()
-		if len(w.tokens) == 0 {
-			w.resting = len(w.sessions) == 0 && w.clock()-w.busyAt >= restAfter
-		}
-		resting = w.resting
-		stopping, behind := w.stopping, w.behind
-		w.mu.Unlock()
+		var stopping, behind bool
+		resting, stopping, behind = w.serve()
 		switch {
 		case stopping:
 			return nil
@@ -108,7 +102,19 @@ func (w *worker) run() error {
 	}
 }
 
-// survive ends the session whose packet made the code panic, and no other.
+// serve does a round under the lock and says how to go on. The lock is given back also by a panic that nobody survives:
+// end wants it, and would keep the process from ending.
+func (w *worker) serve() (resting, stopping, behind bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.round()
+	if len(w.tokens) == 0 {
+		w.resting = len(w.sessions) == 0 && w.clock()-w.busyAt >= restAfter
+	}
+	return w.resting, w.stopping, w.behind
+}
+
+// survive ends the session that made the code panic, and no other.
 func (w *worker) survive() {
 	cause := recover()
 	if cause == nil {
@@ -123,7 +129,8 @@ func (w *worker) survive() {
 }
 
 // do runs f between two rounds of the worker, in whose place it may touch everything. It returns false, without running
-// f, when the worker has ended. Safe from any goroutine but the worker's. An f that panics ends nothing but itself.
+// f, when the worker has ended. Safe from any goroutine but the worker's. An f that panics ends itself and
+// the session that it was working on, if it said which.
 func (w *worker) do(f func()) bool {
 	w.waiting.Add(1)
 	w.mu.Lock()
@@ -231,12 +238,14 @@ func (w *worker) drop(s *state) {
 
 // configure applies what signaling says about one side.
 func (w *worker) configure(s *state, side Side, r Remote, random [32]byte) error {
+	w.current = s
 	leg := &s.legs[side]
 	w.tally.leg(leg, -1)
 	now := w.clock()
 	err := leg.apply(r, &s.legs[1-side], random, now)
 	w.tally.leg(leg, +1)
 	s.look(now, w.patience()) // a hold begins or ends
+	w.current = nil
 	return err
 }
 

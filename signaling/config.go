@@ -22,6 +22,8 @@ type Config struct {
 	Accounts  Accounts
 	Transport transport.Limits
 	Trust     transport.Trust
+	// Realm is what trunks are asked for their passwords in the name of.
+	Realm string
 	// UserAgent is what Server and User-Agent headers say.
 	UserAgent string
 	// Network and Resolver are the operating system's when they are nil.

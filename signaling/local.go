@@ -33,13 +33,21 @@ func (s *Server) proven(tx *transport.ServerTx) (string, *refusal) {
 	if !b.complete {
 		return "", &unknownYet
 	}
+	return s.judged(tx, b.digest, a.Algorithms, func(string) bool { return true })
+}
+
+// judged names the user that a request proves to come from, who has to be one that fits; else the refusal asks for the proof.
+func (s *Server) judged(tx *transport.ServerTx, digest *auth.Server, offer []auth.Algorithm, fits func(user string) bool) (string, *refusal) {
 	f, now := tx.Flow(), time.Now()
 	var said []string
 	for _, h := range tx.Request().GetHeaders("authorization") {
 		said = append(said, h.Value())
 	}
 	remote := f.Remote().Addr().String()
-	user, verdict := b.digest.Check(string(tx.Request().Method), said, remote, now, a.Algorithms)
+	user, verdict := digest.Check(string(tx.Request().Method), said, remote, now, offer)
+	if verdict == auth.Accepted && !fits(user) {
+		verdict = auth.Wrong
+	}
 	s.metrics.local.proof(verdict)
 	switch verdict {
 	case auth.Accepted:
@@ -50,7 +58,7 @@ func (s *Server) proven(tx *transport.ServerTx) (string, *refusal) {
 	case auth.Missing, auth.Stale:
 	}
 	var ask []sip.Header
-	for _, value := range b.digest.Challenges(remote, verdict == auth.Stale, now, a.Algorithms) {
+	for _, value := range digest.Challenges(remote, verdict == auth.Stale, now, offer) {
 		ask = append(ask, sip.NewHeader("WWW-Authenticate", value))
 	}
 	return "", &refusal{401, "Unauthorized", "digest", ask}

@@ -50,6 +50,9 @@ func (s *Server) begin(tx *transport.ServerTx) {
 
 // options says what we can do (RFC 3261 section 11.2).
 func (s *Server) options(tx *transport.ServerTx) {
+	if f := tx.Flow(); !s.Known(f) && s.Challenges(f, sip.OPTIONS) && !s.vouched(tx) {
+		return
+	}
 	s.respond(tx, 200, "OK", []sip.Header{
 		sip.NewHeader("Allow", call.Allow), sip.NewHeader("Accept", "application/sdp"), sip.NewHeader("Supported", call.Supported),
 	})
@@ -61,7 +64,9 @@ func (s *Server) noDialog(tx *transport.ServerTx) {
 
 // noTransfer: a REFER makes no call by itself.
 func (s *Server) noTransfer(tx *transport.ServerTx) {
-	s.refuse(tx, refusal{403, "SBC takes transfers in calls only", "transfer", nil})
+	if s.vouched(tx) {
+		s.refuse(tx, refusal{403, "SBC takes transfers in calls only", "transfer", nil})
+	}
 }
 
 // toPhone is for a phone. A dialer hears 503 where it names none: that says
@@ -71,7 +76,9 @@ func (s *Server) toPhone(tx *transport.ServerTx) {
 		s.relay(tx)
 		return
 	}
-	s.refuse(tx, refusal{503, "SBC reaches phones that register here only", "phone", nil})
+	if s.vouched(tx) {
+		s.refuse(tx, refusal{503, "SBC reaches phones that register here only", "phone", nil})
+	}
 }
 
 // maxRelayed bounds the requests outside of calls that wait for their answer,
@@ -225,12 +232,17 @@ func (s *Server) relayed(tx *transport.ServerTx, from call.Party, onward call.On
 	}
 }
 
+// dismiss refuses a request and keeps nothing of it.
+func (s *Server) dismiss(tx *transport.ServerTx, r *refusal) {
+	s.metrics.refuse(tx.Flow().Role(), r.cause)
+	if err := tx.Dismiss(s.response(tx, r.code, r.phrase, r.headers)); err != nil {
+		s.log.Debug("response not sent", "code", r.code, "remote", tx.Flow().Remote().String(), "error", err)
+	}
+}
+
 // stranger refuses a request from an address that belongs to nobody.
 func (s *Server) stranger(tx *transport.ServerTx) {
-	s.metrics.refuse(tx.Flow().Role(), strange.cause)
-	if err := tx.Dismiss(s.response(tx, strange.code, strange.phrase, nil)); err != nil {
-		s.log.Debug("response not sent", "code", strange.code, "remote", tx.Flow().Remote().String(), "error", err)
-	}
+	s.dismiss(tx, &strange)
 	s.notes.warn(s.log, time.Now(), tx.Request().Method.String()+" from an unknown address refused",
 		"listener", tx.Flow().Listener(), "remote", tx.Flow().Remote().String(),
 		"advice", "add the address to sources of the dialer, carrier or phones' listener that it belongs to")

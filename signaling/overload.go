@@ -19,11 +19,15 @@ const busyFor = 10 * time.Second
 // Screen tells whether there is room for one more call.
 func (s *Server) Screen(f *transport.Flow) *transport.Busy {
 	now := time.Now()
-	if _, known := s.identify(f, ""); !known {
+	st := s.state()
+	if _, known := s.identify(f, ""); !known && !st.inbound.roamed.at(f.Remote().Addr(), now) {
 		if s.strangers.take(now) {
 			return nil // to be told what is wrong with its message first, like everybody
 		}
 		s.metrics.refuse(f.Role(), strange.cause)
+		if st.cfg.Table.Roams(f.Role()) { // it may be one of ours yet
+			return &transport.Busy{Status: 503, Phrase: "SBC call rate limit reached", RetryAfter: busyFor}
+		}
 		return &transport.Busy{Status: strange.code, Phrase: strange.phrase}
 	}
 	cause, phrase := s.full(now)

@@ -67,11 +67,11 @@ func (p Phones) toward(dialer call.Party) call.Party {
 // its flow it is the one that From names.
 func (s *Server) sender(tx *transport.ServerTx) (call.Party, *refusal) {
 	from, ok := s.identify(tx.Flow(), tx.Request().Recipient.User)
-	if !ok {
+	switch {
+	case tx.Flow().Role() != transport.Phone:
+		return s.trunkSender(tx, from)
+	case !ok:
 		return from, &strange
-	}
-	if from.Role != transport.Phone {
-		return from, nil
 	}
 	f, says := tx.Flow(), tx.Request().From().Address
 	user := says.User
@@ -96,11 +96,14 @@ var impostor = refusal{403, "SBC knows this phone by another name", "impostor", 
 
 // turnAway refuses a request for what sender said.
 func (s *Server) turnAway(tx *transport.ServerTx, no *refusal) {
-	if no == &strange {
+	switch {
+	case no == &strange:
 		s.stranger(tx)
-		return
+	case !s.Known(tx.Flow()):
+		s.dismiss(tx, no)
+	default:
+		s.refuse(tx, *no)
 	}
-	s.refuse(tx, *no)
 }
 
 // errAway says that a phone cannot be reached now.

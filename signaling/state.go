@@ -18,6 +18,8 @@ type state struct {
 	// house is what the calls that begin under this state have for life, but for
 	// its Table and Route, which are always those of now.
 	house call.House
+	// inbound is what trunks prove themselves by.
+	inbound *inbound
 
 	// Guarded by the server's mu.
 	calls   int  // that began under it and are not over
@@ -33,6 +35,7 @@ func (s *Server) newState(cfg Config) *state {
 	for i := range cfg.Listeners {
 		st.listeners[cfg.Listeners[i].Name] = &cfg.Listeners[i]
 	}
+	st.inbound = s.newInbound(cfg.Realm)
 	st.house = call.House{
 		Endpoint: s.endpoint, Relay: s.media, MediaAddress: st.mediaAddress,
 		Table: func() *trunk.Table { return &s.state().cfg.Table },

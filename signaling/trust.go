@@ -3,6 +3,7 @@ package signaling
 import (
 	"net/netip"
 	"sync"
+	"time"
 
 	"callseal/signaling/transport"
 	"callseal/signaling/trunk"
@@ -29,7 +30,7 @@ func (s *Server) InDialog(callID, tag string) bool {
 }
 
 // Exempt tells whether an address is never banned: one in the sources of a trunk, a registrar of ours, that of a phone that has registered or of
-// a trunk that has shown its certificate over a connection that stands, and a loopback one in the sources of phones. A prefix that holds every
+// a trunk that has shown its certificate over a connection that stands or proven its password within the hour, and a loopback one in the sources of phones. A prefix that holds every
 // address names nobody.
 func (s *Server) Exempt(a netip.Addr) bool {
 	st := s.state()
@@ -38,7 +39,7 @@ func (s *Server) Exempt(a netip.Addr) bool {
 			return true
 		}
 	}
-	if s.registrations.at(a) || s.phones.Table().At(a) || s.proved.at(a) {
+	if s.registrations.at(a) || s.phones.Table().At(a) || s.proved.at(a) || st.inbound.roamed.at(a, time.Now()) {
 		return true
 	}
 	if !a.IsLoopback() {

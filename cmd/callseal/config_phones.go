@@ -162,10 +162,19 @@ func (l *loader) users() {
 	}
 }
 
-// userKeys reads the one way in which a password is given.
+// userKeys reads the password of a phone.
 func (l *loader) userKeys(place string, raw rawUser) auth.Keys {
+	keys := l.keys(place, raw.Extension, l.raw.Phones.Realm, "EXTENSION", raw.Password, raw.PasswordFile, raw.HA1)
+	if raw.HA1 != "" && !keys.IsZero() && slices.Contains(l.cfg.Signaling.Accounts.Algorithms, auth.SHA256) {
+		l.fail(place+".ha1", fault{"is an MD5 digest, and phones.algorithms has SHA-256", "write password_file instead, or algorithms: [MD5]"})
+	}
+	return keys
+}
+
+// keys reads the one way in which a password is given; called is what its user is in advice.
+func (l *loader) keys(place, user, realm, called, password, file, ha1 string) auth.Keys {
 	given := 0
-	for _, text := range []string{raw.Password, raw.PasswordFile, raw.HA1} {
+	for _, text := range []string{password, file, ha1} {
 		if text != "" {
 			given++
 		}
@@ -173,21 +182,19 @@ func (l *loader) userKeys(place string, raw rawUser) auth.Keys {
 	switch {
 	case given != 1:
 		l.fail(place, fault{"needs one of password, password_file and ha1", "remove the others, or add one"})
-	case raw.HA1 != "":
-		keys, err := auth.ParseKeys(l.raw.Phones.Realm, raw.HA1)
-		switch {
-		case err != nil || !keys.Has(l.raw.Phones.Realm, auth.MD5):
-			l.fail(place+".ha1", fault{"is no MD5 digest", "write the 32 hexadecimal digits of the MD5 of EXTENSION:REALM:PASSWORD"})
-		case slices.Contains(l.cfg.Signaling.Accounts.Algorithms, auth.SHA256):
-			l.fail(place+".ha1", fault{"is an MD5 digest, and phones.algorithms has SHA-256", "write password_file instead, or algorithms: [MD5]"})
+	case ha1 != "":
+		keys, err := auth.ParseKeys(realm, ha1)
+		if err != nil || !keys.Has(realm, auth.MD5) {
+			l.fail(place+".ha1", fault{"is no MD5 digest", "write the 32 hexadecimal digits of the MD5 of " + called + ":REALM:PASSWORD"})
+			return auth.Keys{}
 		}
 		return keys
-	case raw.PasswordFile != "":
-		if password := l.passwordFile(place+".password_file", raw.PasswordFile); !password.IsZero() {
-			return auth.NewKeys(raw.Extension, l.raw.Phones.Realm, password)
+	case file != "":
+		if read := l.passwordFile(place+".password_file", file); !read.IsZero() {
+			return auth.NewKeys(user, realm, read)
 		}
 	default:
-		return auth.NewKeys(raw.Extension, l.raw.Phones.Realm, auth.NewSecret(raw.Password))
+		return auth.NewKeys(user, realm, auth.NewSecret(password))
 	}
 	return auth.Keys{}
 }

@@ -105,6 +105,7 @@ type rawTrunk struct {
 	CallerID       rawCallerID    `yaml:"caller_id"`
 	Register       *rawRegister   `yaml:"register"`
 	Auth           *rawAuth       `yaml:"auth"`
+	InboundAuth    *rawInbound    `yaml:"inbound_auth"`
 	Plaintext      *rawPlaintext  `yaml:"plaintext"`
 }
 

@@ -222,7 +222,7 @@ func (l *loader) routed(role transport.Role) bool {
 func (l *loader) unused() {
 	listens, calls, plain := map[transport.Role]bool{}, map[transport.Role]bool{}, map[transport.Role]bool{}
 	for _, t := range l.cfg.Signaling.Table.Trunks {
-		calls[t.Role()] = calls[t.Role()] || len(t.Sources) > 0 || t.Register != nil || t.Certificate.Name != ""
+		calls[t.Role()] = calls[t.Role()] || len(t.Sources) > 0 || t.Register != nil || t.Certificate.Name != "" || t.Proves()
 		plain[t.Role()] = plain[t.Role()] || t.Plaintext != nil
 	}
 	for i, ln := range l.cfg.Signaling.Listeners {

@@ -28,6 +28,7 @@ func (l *loader) trunks() {
 		{"carriers", transport.Carrier, l.raw.Carriers},
 	} {
 		var all []allowed
+		users := map[string]string{}
 		for i, raw := range section.raw {
 			place := fmt.Sprintf("%s[%d]", section.key, i)
 			l.name(place+".name", raw.Name)
@@ -40,7 +41,7 @@ func (l *loader) trunks() {
 				c := &l.cfg.Certificates[before+j]
 				c.Place = section.key + "." + raw.Name + strings.TrimPrefix(c.Place, place)
 			}
-			t.Sources = prefixes(list)
+			t.Sources, t.Inbound = prefixes(list), l.inbound(place, raw.InboundAuth, users)
 			l.cfg.Signaling.Table.Trunks = append(l.cfg.Signaling.Table.Trunks, t)
 		}
 		l.overlaps(all)

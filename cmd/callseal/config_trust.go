@@ -13,6 +13,7 @@ import (
 type rawTrust struct {
 	Unknown  string   `yaml:"unknown"`
 	Scanners []string `yaml:"scanners"`
+	Realm    string   `yaml:"realm"`
 	Ban      rawBan   `yaml:"ban"`
 }
 
@@ -36,7 +37,7 @@ var defaultScanners = []string{"friendly-scanner", "friendly-request", "sipvicio
 	"iwar", "siparmyknife", "smap"}
 
 func defaultTrust() rawTrust {
-	return rawTrust{Unknown: unknownDrop, Scanners: defaultScanners, Ban: rawBan{defaultBanAfter, defaultBanWithin, defaultBanFor}}
+	return rawTrust{Unknown: unknownDrop, Scanners: defaultScanners, Realm: defaultTrunkRealm, Ban: rawBan{defaultBanAfter, defaultBanWithin, defaultBanFor}}
 }
 
 // trust reads the section of that name.
@@ -60,5 +61,8 @@ func (l *loader) trust() {
 	l.span("trust.ban.within", r.Ban.Within, time.Second, time.Hour)
 	l.span("trust.ban.for", r.Ban.For, time.Second, 24*time.Hour)
 	t.Ban = transport.BanRule{After: r.Ban.After, Within: r.Ban.Within, For: r.Ban.For}
-	l.cfg.Signaling.Trust = t
+	if !printable(r.Realm) {
+		l.fail("trust.realm", fault{quote(r.Realm) + " is no realm", "write a name without quotes, like callseal"})
+	}
+	l.cfg.Signaling.Trust, l.cfg.Signaling.Realm = t, r.Realm
 }

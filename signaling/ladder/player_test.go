@@ -70,7 +70,7 @@ func newPlayer(t *testing.T, steps []*step) *player {
 	p := &player{t: t, net: newInternet(), studio: &studio{audio: map[string]bool{}, lastAudio: map[string]time.Time{}}, registry: prometheus.NewRegistry(), agents: map[string]*agent{}, machines: map[string]*agent{},
 		keys: map[string]string{}, sealed: map[string]bool{}, wake: make(chan struct{}, 1), started: time.Now()}
 	p.studio.note = func(s string) { p.report.see(p.now(), "       "+s) }
-	cfg := &signaling.Config{UserAgent: "callseal", Media: signaling.MediaAddresses{V4: netip.MustParseAddr("192.0.2.8")}, Network: p.net, Resolver: p.net}
+	cfg := &signaling.Config{UserAgent: "callseal", Realm: "callseal", Media: signaling.MediaAddresses{V4: netip.MustParseAddr("192.0.2.8")}, Network: p.net, Resolver: p.net}
 	single := func(name string) []netip.Prefix {
 		return []netip.Prefix{netip.PrefixFrom(machines[name].Addr(), 32)}
 	}
@@ -325,6 +325,10 @@ func (p *player) wait(d time.Duration) error {
 
 // fill puts what is only known at run time into a header's value.
 func (p *player) fill(a *agent, value string) (string, error) {
+	value, err := a.proofs(value)
+	if err != nil {
+		return "", err
+	}
 	pairs := []string{"{server}", a.server.String()}
 	for name, at := range machines {
 		pairs = append(pairs, "{"+name+"}", at.String())

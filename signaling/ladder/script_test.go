@@ -27,6 +27,7 @@
 // (a message/sipfrag body that says so, and much more).
 // Words of a line that expects: call:2, tag:x (ours, in To or From), sdp:..., nosdp, again, in:..., cseq:7, same and new of key and version,
 // frag:486 (a message/sipfrag body that says so, and nothing more), ignored (the agent does not take note), over:new (it came by a connection that was not there before).
+// In a header {digest:INVITE:user:password:00000001} answers the last challenge that the agent got, with that count.
 // Other lines: see verbs in verbs_test.go, and abbreviated below.
 package ladder
 

@@ -404,6 +404,9 @@ func (set *setting) ofAgent(agent, field, value string) error {
 	case "auth": // b.auth=user:password
 		user, password, _ := strings.Cut(value, ":")
 		t.Credentials = auth.Credentials{User: user, Password: auth.NewSecret(password)}
+	case "inbound": // a.inbound=user:password
+		user, password, _ := strings.Cut(value, ":")
+		t.Inbound = trunk.Inbound{User: user, Keys: auth.NewKeys(user, set.cfg.Realm, auth.NewSecret(password))}
 	case "register": // b.register=number, which is also the user of the account
 		t.Register = &trunk.Registration{User: value, Extension: value, Expires: time.Hour}
 	case "on_403":

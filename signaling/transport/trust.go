@@ -23,6 +23,8 @@ type Gatekeeper interface {
 	Known(f *Flow) bool
 	// Registers tells whether anybody may try to register over a flow: who it is, is for the answer to say.
 	Registers(f *Flow) bool
+	// Challenges tells whether a request of this method is taken from anybody over a flow: who it is, is for a challenge to find out.
+	Challenges(f *Flow, method sip.RequestMethod) bool
 	// InDialog tells whether a dialog of ours vouches for a request, whoever sends it; tag is that of its To.
 	InDialog(callID, tag string) bool
 	// Exempt tells whether an address is one of a trunk or of a registered phone: it is never banned.
@@ -119,6 +121,12 @@ func (e *Endpoint) known(m *message, f *Flow) (is bool) {
 	return tag != "" && e.sentry.keeper.InDialog(callID, tag)
 }
 
+// asked tells whether a request of somebody who is not known is taken to be challenged, and likewise what belongs to the challenge.
+func (e *Endpoint) asked(m *message, f *Flow) (is bool) {
+	defer e.trusting(&is)
+	return m.fault == nil && e.sentry.keeper.Challenges(f, m.method())
+}
+
 // unwelcome counts what is wrong with who sent a request, before it is parsed, and tells whether it gets no answer.
 func (e *Endpoint) unwelcome(m *message, f *Flow) bool {
 	if e.sentry.keeper == nil || m.isResponse() {
@@ -131,7 +139,7 @@ func (e *Endpoint) unwelcome(m *message, f *Flow) bool {
 	switch {
 	case scans:
 		why, cause = OffenceScanner, scannerAgent
-	case known:
+	case known || e.asked(m, f):
 		return false
 	case m.method() == sip.ACK: // of the answer that it got
 		return trust.Drop

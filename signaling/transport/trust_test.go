@@ -10,6 +10,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/emiago/sipgo/sip"
 )
 
 // doorkeeper is a recorder that knows who is ours.
@@ -18,7 +20,8 @@ type doorkeeper struct {
 	mu     sync.Mutex // guards the rest
 	known  map[netip.Addr]bool
 	exempt map[netip.Addr]bool
-	dialog string // its To tag
+	asked  map[netip.Addr]bool // to be challenged
+	dialog string              // its To tag
 }
 
 func (d *doorkeeper) Known(f *Flow) bool {
@@ -30,6 +33,12 @@ func (d *doorkeeper) Known(f *Flow) bool {
 func (d *doorkeeper) InDialog(_, tag string) bool { return tag == d.dialog }
 
 func (d *doorkeeper) Registers(*Flow) bool { return false }
+
+func (d *doorkeeper) Challenges(f *Flow, method sip.RequestMethod) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return method == sip.INVITE && d.asked[f.Remote().Addr()]
+}
 
 func (d *doorkeeper) Exempt(a netip.Addr) bool {
 	d.mu.Lock()

@@ -43,6 +43,8 @@ type Trunk struct {
 	// Credentials are what it knows us by, when it asks for a password; zero:
 	// none.
 	Credentials auth.Credentials
+	// Inbound is what it proves that its requests are its own by; zero: nothing.
+	Inbound Inbound
 	// Register is our account there, which is kept registered; nil: none.
 	Register *Registration
 	// Plaintext is why a plain hop to this trunk is accepted; nil when the

@@ -66,18 +66,24 @@ func (p *telephone) proves(method, to, extra, body string) message {
 	if !strings.HasPrefix(m.text, "SIP/2.0 401") {
 		return m
 	}
-	res := sip.NewResponse(401, "Unauthorized")
-	for _, v := range regexp.MustCompile(`(?m)^WWW-Authenticate: (.*)\r$`).FindAllStringSubmatch(m.text, -1) {
-		res.AppendHeader(sip.NewHeader("WWW-Authenticate", v[1]))
-	}
-	if err := x.Answer(res); err != nil {
-		p.t.Fatal(err)
-	}
+	answerTo(p.t, x, m)
 	if method == "INVITE" {
 		p.send(fmt.Sprintf("ACK sip:%s@%s SIP/2.0\nVia: SIP/2.0/UDP %s;branch=z9hG4bK%s%d;rport\nFrom: <sip:%s@%s>;tag=%s\nTo: %s\nCall-ID: %s-INVITE\nCSeq: %d ACK\n\n",
 			to, serverIP, p.addr(), p.user, p.seq, p.user, serverIP, p.user, m.header("To"), p.user, p.seq))
 	}
 	return p.ask(method, to, extra, body, x)
+}
+
+// answerTo lets an exchange answer the challenge of a 401.
+func answerTo(t testing.TB, x *auth.Exchange, m message) {
+	t.Helper()
+	res := sip.NewResponse(401, "Unauthorized")
+	for _, v := range regexp.MustCompile(`(?m)^WWW-Authenticate: (.*)\r$`).FindAllStringSubmatch(m.text, -1) {
+		res.AppendHeader(sip.NewHeader("WWW-Authenticate", v[1]))
+	}
+	if err := x.Answer(res); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // local makes the server the registrar of phones over UDP.

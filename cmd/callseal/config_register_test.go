@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"pgregory.net/rapid"
+
+	"callseal/signaling/auth"
 )
 
 // TestPropertyPasswordsAreNotReported: whatever is wrong with the places where a
@@ -31,6 +33,10 @@ func TestPropertyPasswordsAreNotReported(t *testing.T) {
 			`{name: telco, uri: "sips:a.example", auth: {user: u, password: [` + quoted + `]}}`,
 			`{name: telco, uri: "sips:a.example", auth: {user: u, ` + quoted + `: x}}`,
 			`{name: telco, uri: "sips:a.example", auth: {user: u, password_file: secret.txt}}`,
+			`{name: telco, uri: "sips:a.example", inbound_auth: {user: u, password: ` + quoted + `}}`,
+			`{name: telco, uri: "sips:a.example", inbound_auth: {user: u, ha1: ` + quoted + `}}`,
+			`{name: telco, uri: "sips:a.example", inbound_auth: {user: u, ` + quoted + `: x}}`,
+			`{name: telco, uri: "sips:a.example", inbound_auth: ` + quoted + `}`,
 			`{name: telco, register: ` + line + `}`, // unquoted: YAML itself may not like it
 		}).Draw(t, "carrier")
 		text := "media: {address: 10.0.0.9}\ncarriers:\n  - " + carrier + "\n"
@@ -75,6 +81,28 @@ func TestAccounts(t *testing.T) {
 	} {
 		if row.got != row.want {
 			t.Errorf("%s: %s, want %s", row.name, row.got, row.want)
+		}
+	}
+}
+
+// TestInboundAuth: the three ways to write the password of a trunk that has to prove itself mean the same.
+func TestInboundAuth(t *testing.T) {
+	files := goodFiles(t)
+	files.put("inbound.txt", 0o600, []byte("open sesame\n"))
+	const md5 = "4b2fae73e6dbf0430e456f401554f1a0" // of dialer1:callseal:open sesame
+	want := auth.NewKeys("dialer1", "callseal", auth.NewSecret("open sesame"))
+	for _, way := range []string{`password: open sesame`, `password_file: inbound.txt`, `ha1: ` + md5} {
+		text := strings.Replace(smallConfig, "sources:", "inbound_auth: {user: dialer1, "+way+"}, sources:", 1)
+		cfg, rep, err := parseConfig(strings.NewReader(text), files, now)
+		if err != nil || !rep.ok() {
+			t.Fatal(err, rep)
+		}
+		dialer := cfg.Signaling.Table.Trunks[0]
+		if in := dialer.Inbound; in.User != "dialer1" || !in.Keys.Has("callseal", auth.MD5) || strings.HasPrefix(way, "password") && !in.Keys.Equal(want) {
+			t.Errorf("%s: %+v", way, in)
+		}
+		if !dialer.Proves() || dialer.Roams() {
+			t.Errorf("%s: proves %v, roams %v", way, dialer.Proves(), dialer.Roams())
 		}
 	}
 }

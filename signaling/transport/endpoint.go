@@ -330,7 +330,7 @@ func (e *Endpoint) lostFraming(c *conn, m *message) {
 // reject counts a bad message and answers it where it can be answered.
 func (e *Endpoint) reject(f *Flow, m *message, flt *fault) {
 	e.metrics.refuse(flt.cause)
-	if flt.cause.malformed() && e.known(m, f) { // of others it is counted by unwelcome
+	if flt.cause.malformed() && (e.known(m, f) || e.asked(m, f)) { // of others it is counted by unwelcome
 		e.Misbehaved(f, OffenceMalformed)
 	}
 	e.log.Debug("message refused", "remote", f.remote, "flow", f.id, "cause", flt.cause.String(), "answer", flt.status)

@@ -20,8 +20,7 @@ type doorkeeper struct {
 	mu     sync.Mutex // guards the rest
 	known  map[netip.Addr]bool
 	exempt map[netip.Addr]bool
-	asked  map[netip.Addr]bool // to be challenged
-	dialog string              // its To tag
+	dialog string // its To tag
 }
 
 func (d *doorkeeper) Known(f *Flow) bool {
@@ -35,9 +34,7 @@ func (d *doorkeeper) InDialog(_, tag string) bool { return tag == d.dialog }
 func (d *doorkeeper) Registers(*Flow) bool { return false }
 
 func (d *doorkeeper) Challenges(f *Flow, method sip.RequestMethod) bool {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return method == sip.INVITE && d.asked[f.Remote().Addr()]
+	return method == sip.MESSAGE && f.Role() == Dialer
 }
 
 func (d *doorkeeper) Exempt(a netip.Addr) bool {
@@ -203,6 +200,10 @@ func TestOffences(t *testing.T) {
 		{"unknown and unreadable", false, false, true, "udp", strings.Replace(options(UDP, 1), "Content-Length: 0", "Content-Length: 7", 1), 0, OffenceMalformed},
 		{"unknown inside of a dialog", false, false, true, "udp", strings.Replace(options(UDP, 1), "To: <sip:bob@127.0.0.1>", "To: <sip:bob@127.0.0.1>;tag=ours", 1), 200, 0},
 		{"unknown in no dialog of ours", false, false, true, "udp", strings.Replace(options(UDP, 1), "To: <sip:bob@127.0.0.1>", "To: <sip:bob@127.0.0.1>;tag=x", 1), 0, OffenceUnknown},
+		{"to be challenged", false, false, true, "udpdialers", text("MESSAGE", UDP, "i", "z9hG4bKi", 1, "", ""), 200, 0},
+		{"to be challenged but for its method", false, false, true, "udpdialers", options(UDP, 1), 0, OffenceUnknown},
+		{"to be challenged, and rubbish", false, false, true, "udpdialers", strings.Replace(text("MESSAGE", UDP, "i", "z9hG4bKi", 1, "", ""), "CSeq: 1", "CSeq: x", 1), 400, OffenceMalformed},
+		{"to be challenged but for a scanner's name", false, false, true, "udpdialers", text("MESSAGE", UDP, "i", "z9hG4bKi", 1, scanner, ""), 0, OffenceScanner},
 		{"an ACK", false, false, true, "udp", text("ACK", UDP, "a", "z9hG4bKa", 1, "", ""), 0, 0},
 		{"noise", true, false, true, "udp", "GET / HTTP/1.0\n\n", 0, OffenceMalformed},
 		{"a keep-alive", false, false, true, "udp", "\n\n", 0, 0},

@@ -340,6 +340,8 @@ func (set *setting) one(name, value string) error {
 		set.cfg.Phones = signaling.Phones{Source: netip.AddrPortFrom(phonesAddr, 5062),
 			AutoAnswer: value == "auto"}
 		set.cfg.Listeners[2].Sources = nil
+	case "unknown": // unknown=drop: strangers get no answer
+		set.cfg.Trust.Drop = value == "drop"
 	case "routes":
 		set.cfg.Table.Routes = nil
 	case "gone": // gone=B: its trunk is configured no more

@@ -30,8 +30,8 @@ func (s *Server) InDialog(callID, tag string) bool {
 }
 
 // Exempt tells whether an address is never banned: one in the sources of a trunk, a registrar of ours, that of a phone that has registered or of
-// a trunk that has shown its certificate over a connection that stands or proven its password within the hour, and a loopback one in the sources of phones. A prefix that holds every
-// address names nobody.
+// a trunk that has shown its certificate over a connection that stands, or proven its password within the hour, and a loopback one in the sources
+// of phones. A prefix that holds every address names nobody.
 func (s *Server) Exempt(a netip.Addr) bool {
 	st := s.state()
 	for _, t := range st.cfg.Table.Trunks {

@@ -56,7 +56,7 @@ func TestReleasedWhileReading(t *testing.T) {
 	if _, err := from.Write([]byte("late")); err != nil {
 		t.Fatal(err)
 	}
-	time.Sleep(10 * time.Millisecond)
+	time.Sleep(10 * time.Millisecond) // until the reader has it and waits for the lock: it does not show either
 	p.mu.Unlock()
 	<-released
 	p.close()

@@ -26,7 +26,7 @@ peers: ## install the peers of the end-to-end tests (root, Debian 12)
 	e2e/peers/install.sh
 
 test: peers bench-peers ## all tests, those against real peers too
-	CALLSEAL_REQUIRE_PEERS=1 $(GO) test -p 1 -timeout 30m ./...
+	CALLSEAL_REQUIRE_PEERS=1 $(GO) test -p 1 -timeout 45m ./...
 
 check: lint ## what to run before a commit: format, vet, lint, unit tests
 	$(GO) test -timeout 5m $(UNITS)

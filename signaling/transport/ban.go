@@ -3,6 +3,7 @@ package transport
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -104,6 +105,20 @@ const (
 type suspect struct {
 	offences int
 	since    time.Duration // of the first
+	heard    [4]uint64     // what was sent last; 0 is nothing
+}
+
+// repeats tells whether the same was heard a moment ago, and keeps it.
+func (s *suspect) repeats(what uint64) bool {
+	if what == 0 {
+		return false
+	}
+	if slices.Contains(s.heard[:], what) {
+		return true
+	}
+	copy(s.heard[1:], s.heard[:])
+	s.heard[0] = what
+	return false
 }
 
 // sentence is a ban as it is kept.
@@ -133,8 +148,10 @@ func (b *bans) ban(who mark, s sentence) Ban {
 	return Ban{Who: who.prefix(), Stream: who.stream, Why: s.why, Since: b.began.Add(s.since), Until: b.began.Add(s.until), Dropped: s.dropped}
 }
 
-// offend counts an offence; ok says that it led to a ban.
-func (b *bans) offend(who mark, why Offence, now time.Time) (ban Ban, ok bool) {
+// offend counts an offence; ok says that it led to a ban. What is repeated, as
+// a client does over UDP that hears nothing, is one offence; what 0 is always
+// another one.
+func (b *bans) offend(who mark, why Offence, what uint64, now time.Time) (ban Ban, ok bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.rule.After <= 0 {
@@ -154,6 +171,9 @@ func (b *bans) offend(who mark, why Offence, now time.Time) (ban Ban, ok bool) {
 	}
 	if at-s.since > b.rule.Within {
 		*s = suspect{since: at}
+	}
+	if s.repeats(what) {
+		return Ban{}, false
 	}
 	s.offences++
 	if s.offences < b.rule.After {

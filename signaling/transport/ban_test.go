@@ -67,7 +67,7 @@ func TestPropertyBans(t *testing.T) {
 						*e, want = entry{until: now.Add(rule.For)}, true
 					}
 				}
-				ban, got := b.offend(who, OffenceDigest, now)
+				ban, got := b.offend(who, OffenceDigest, 0, now)
 				if got != want || got && (!ban.Until.Equal(now.Add(rule.For)) || !ban.Who.Contains(who.prefix().Addr()) || ban.Stream != proto.Stream()) {
 					t.Fatalf("banned %v as %+v, want %v", got, ban, want)
 				}
@@ -111,13 +111,13 @@ func TestForgedFloodIsBounded(t *testing.T) {
 	b := newBans(usual, now)
 	scanner := markOf(netip.MustParseAddr("192.0.2.1"), UDP)
 	for range usual.After {
-		b.offend(scanner, OffenceScanner, now)
+		b.offend(scanner, OffenceScanner, 0, now)
 	}
 	forged := func(i int) mark {
 		return markOf(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}), UDP)
 	}
 	for i := range 2 * maxSuspects {
-		if _, ok := b.offend(forged(i), OffenceUnknown, now); ok {
+		if _, ok := b.offend(forged(i), OffenceUnknown, 0, now); ok {
 			t.Fatal("banned for one offence")
 		}
 	}
@@ -132,7 +132,7 @@ func TestForgedFloodIsBounded(t *testing.T) {
 	}
 	for i := range maxBans {
 		for range usual.After {
-			b.offend(forged(i), OffenceUnknown, now)
+			b.offend(forged(i), OffenceUnknown, 0, now)
 		}
 	}
 	if got := len(b.all(now)); got != maxBans || len(b.banned.slots) > maxBans || b.holds(scanner, now) {
@@ -148,7 +148,7 @@ func TestHoldsDoesNotAllocate(t *testing.T) {
 	b := newBans(usual, now)
 	who := netip.MustParseAddr("192.0.2.1")
 	for range usual.After {
-		b.offend(markOf(who, UDP), OffenceUnknown, now)
+		b.offend(markOf(who, UDP), OffenceUnknown, 0, now)
 	}
 	if n := testing.AllocsPerRun(100, func() { b.holds(markOf(who, UDP), now) }); n != 0 {
 		t.Errorf("%v allocations for a datagram that is dropped", n)

@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"hash/maphash"
 	"net/netip"
 	"strings"
 	"sync"
@@ -146,7 +147,11 @@ func (e *Endpoint) unwelcome(m *message, f *Flow) bool {
 	case m.fault != nil:
 		why = OffenceMalformed
 	}
-	e.Misbehaved(f, why)
+	var what uint64
+	if why == OffenceUnknown && trust.Drop && f.socket != nil { // who hears nothing repeats it
+		what = maphash.Bytes(tagSeed, m.raw)
+	}
+	e.misbehaved(f, why, what)
 	if !scans && !trust.Drop {
 		return false
 	}
@@ -175,11 +180,14 @@ func (t *Trust) scanner(m *message) bool {
 
 // Misbehaved counts an offence of whoever is at the other end of a flow. Enough of them are a ban, from the next octet on: datagrams are
 // dropped unread, connections are closed before their handshake, and those that stand are cut.
-func (e *Endpoint) Misbehaved(f *Flow, why Offence) {
+func (e *Endpoint) Misbehaved(f *Flow, why Offence) { e.misbehaved(f, why, 0) }
+
+// misbehaved is Misbehaved, but what was heard before is no new offence.
+func (e *Endpoint) misbehaved(f *Flow, why Offence, what uint64) {
 	if f.conn != nil && !f.conn.accepted || e.exempt(f.remote.Addr()) {
 		return
 	}
-	ban, ok := e.sentry.bans.offend(markOf(f.remote.Addr(), f.proto), why, time.Now())
+	ban, ok := e.sentry.bans.offend(markOf(f.remote.Addr(), f.proto), why, what, time.Now())
 	if !ok {
 		return
 	}

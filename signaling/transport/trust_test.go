@@ -139,6 +139,34 @@ func TestBanAtTheFifthRequest(t *testing.T) {
 	}
 }
 
+// A telephone that was registered before a restart of ours hears nothing until it registers again, and repeats what it asks (RFC 3261 section
+// 17.1.2.2). That is one offence: else its address, and whoever shares it, were banned before it could.
+func TestRepetitionsAreOneOffence(t *testing.T) {
+	d := newDoorkeeper()
+	b := trusting(t, d, true)
+	d.let("127.0.0.9", false)
+	probe, c := callFrom(t, b, "udp", "127.0.0.9"), callFrom(t, b, "udp", "127.0.8.1")
+	banned := func(n int) int { // when everything that was sent before has been handled
+		probe.say(t, options(UDP, n))
+		probe.hear(t)
+		return len(b.Bans())
+	}
+	for range 7 {
+		for n := range 2 {
+			c.say(t, options(UDP, n))
+		}
+	}
+	if banned(1) != 0 {
+		t.Fatal("banned for repetitions")
+	}
+	for n := range 3 {
+		c.say(t, options(UDP, n+2))
+	}
+	if banned(2) != 1 {
+		t.Error("not banned at the fifth request")
+	}
+}
+
 // A ban cuts the connections that stand within 100 ms, takes no new one, and leaves those of an exempt address.
 func TestBanCutsConnections(t *testing.T) {
 	d := newDoorkeeper()
@@ -224,8 +252,8 @@ func TestOffences(t *testing.T) {
 			}
 			d.let("127.0.0.9", false)
 			remote, probe := callFrom(t, b, c.listener, who), callFrom(t, b, c.listener, "127.0.0.9")
-			for range usual.After {
-				remote.say(t, c.say)
+			for n := range usual.After {
+				remote.say(t, strings.Replace(c.say, "z9hG4bK", fmt.Sprint("z9hG4bK", n, "x"), 1)) // a repetition is none
 				probe.say(t, options(UDP, 7)) // of another lane, perhaps
 				probe.hear(t)
 				if c.status == 0 {

@@ -29,6 +29,7 @@ type lines struct {
 type phoneLines struct {
 	phone registrar.Phone
 	timer *time.Timer // of settle
+	round int         // of the settle that was asked for last
 	kept  []*line
 }
 
@@ -65,6 +66,7 @@ func (s *Server) phoneChanged(p registrar.Phone, is registrar.Presence) {
 // settleIn calls settle after a while, in the place of an earlier call. The
 // caller holds mu.
 func (l *lines) settleIn(e *phoneLines, d time.Duration, settle func(*phoneLines)) {
+	e.round++
 	if e.timer == nil || !e.timer.Stop() { // none is counted that waits
 		l.waiters.Add(1)
 	}
@@ -76,16 +78,19 @@ func (l *lines) settleIn(e *phoneLines, d time.Duration, settle func(*phoneLines
 
 // settle makes the lines of a phone what they should be.
 func (s *Server) settle(e *phoneLines) {
+	l := &s.lines
+	l.mu.Lock()
+	round := e.round
+	l.mu.Unlock()
 	var want []phonebook.Line
 	if user := e.phone.User(); user != "" && e.phone.Flow() != nil && s.state().cfg.Accounts.Local {
 		if b := s.book.Load(); b.knows(user) {
 			want = b.Find(user).Lines
 		}
 	}
-	l := &s.lines
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.over {
+	if l.over || e.round != round { // something has changed meanwhile, and the settle that follows it knows
 		return
 	}
 	var kept []*line
@@ -100,7 +105,16 @@ func (s *Server) settle(e *phoneLines) {
 		}
 		fresh := &line{w, s.newLine(e.phone, w)}
 		kept = append(kept, fresh)
-		fresh.Start()
+		i = slices.IndexFunc(e.kept, func(k *line) bool { return k.Dialer == w.Dialer && k.User == w.User })
+		if i < 0 {
+			fresh.Start()
+			continue
+		}
+		was := e.kept[i] // with another password: its end would take the same contact away again
+		l.waiters.Go(func() {
+			<-was.Stop()
+			fresh.Start() // does nothing to one that was stopped
+		})
 	}
 	for _, k := range e.kept {
 		if !slices.Contains(kept, k) {

@@ -257,3 +257,59 @@ func TestDirectoryOfPhones(t *testing.T) {
 	}
 	wantStatus(t, p.proves("REGISTER", "301", "", ""), "401")
 }
+
+// TestLineOfAChangedPassword: the old registration is over before the new one, of the same contact, begins: its end would take that away.
+func TestLineOfAChangedPassword(t *testing.T) {
+	f := newFixture(t, local(func(c *Config) { c.Accounts.Directory = true }))
+	with := func(password string) {
+		f.SetAccounts([]phonebook.Account{{User: "301", Keys: auth.NewKeys("301", "asterisk", auth.NewSecret("secret-301")),
+			Lines: []phonebook.Line{{Dialer: "dialer1", User: "301", Keys: auth.NewKeys("301", "asterisk", auth.NewSecret(password))}}}})
+	}
+	with("one")
+	p := newTelephone(t, f, "301", "secret-301")
+	wantStatus(t, p.proves("REGISTER", "301", "", ""), "200 OK")
+	first := f.takesRegistration(t, "301", "one")
+	with("two")
+	down := f.dialer.want("REGISTER ")
+	if down.header("Expires") != "0" || down.header("Call-ID") != first.header("Call-ID") {
+		t.Fatalf("want the old one's end, got %s", down.text)
+	}
+	f.dialer.answer(down, "200 OK", "d", "", "")
+	if again := f.takesRegistration(t, "301", "two"); again.header("Call-ID") == first.header("Call-ID") || again.header("Expires") == "0" {
+		t.Errorf("want the new one, got %s", again.text)
+	}
+}
+
+// TestLinesOfAPhoneThatComesBack: one that is found gone and is there again at the same moment keeps its lines within reach: nobody else ends them.
+func TestLinesOfAPhoneThatComesBack(t *testing.T) {
+	f := newFixture(t, local(nil))
+	p := newTelephone(t, f, "101", "secret-101")
+	wantStatus(t, p.proves("REGISTER", "101", "", ""), "200 OK")
+	f.takesRegistration(t, "101", "secret-101")
+	l, token := &f.lines, f.Phones()[0].Token
+	known := f.book.Load()
+	unknown := *known
+	unknown.Book = phonebook.New(known.plan, nil)
+	f.book.Store(&unknown)
+	l.mu.Lock()
+	e := l.of[token]
+	settled := make(chan struct{})
+	go func() { // waited for below
+		f.settle(e)
+		close(settled)
+	}()
+	time.Sleep(20 * time.Millisecond) // it has seen what it can
+	f.book.Store(known)
+	l.settleIn(e, 0, f.settle)
+	l.mu.Unlock()
+	<-settled
+	for range 200 {
+		time.Sleep(time.Millisecond)
+		l.mu.Lock()
+		kept, reached := len(e.kept), l.of[token] == e
+		l.mu.Unlock()
+		if kept > 0 && !reached {
+			t.Fatal("a line that nobody can end")
+		}
+	}
+}

@@ -18,7 +18,7 @@ func (r *Registrar) Grant(tx *transport.ServerTx, a *Ask, up Upstream) {
 	if !a.Remove && a.Contact != nil {
 		wanted = min(max(a.Expiry, up.Min), up.Max)
 	}
-	r.accepted(tx, a, up, wanted, r.table.held(a, wanted))
+	r.accepted(tx, a, up, wanted, 0, r.table.held(a, wanted))
 }
 
 // held is what a registrar that has our contacts for an AOR says to a REGISTER

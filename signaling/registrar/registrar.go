@@ -107,13 +107,13 @@ func (r *Registrar) Register(tx *transport.ServerTx, a *Ask, up Upstream) {
 				return
 			}
 			r.leave()
-			r.answered(tx, a, up, wanted, got)
+			r.answered(tx, a, up, wanted, seq, got)
 		},
 	})
 }
 
 // answered takes a dialer's answer.
-func (r *Registrar) answered(tx *transport.ServerTx, a *Ask, up Upstream, wanted time.Duration, got transport.Result) {
+func (r *Registrar) answered(tx *transport.ServerTx, a *Ask, up Upstream, wanted time.Duration, seq uint32, got transport.Result) {
 	theirs, name := tx.Request(), up.Target.Trunk
 	if got.Err != nil {
 		phrase := "SBC cannot reach " + name
@@ -127,9 +127,9 @@ func (r *Registrar) answered(tx *transport.ServerTx, a *Ask, up Upstream, wanted
 	said := got.Response
 	switch code := said.StatusCode; {
 	case said.IsSuccess():
-		r.accepted(tx, a, up, wanted, said)
+		r.accepted(tx, a, up, wanted, seq, said)
 	case code == 401 || code == 407:
-		if theirs.GetHeader("authorization") != nil && !stale(said) {
+		if shows(theirs) && !stale(said) {
 			r.fails(tx)
 		}
 		res := r.answer(theirs, code, header.Foreign(said.Reason))
@@ -161,10 +161,16 @@ func (r *Registrar) fails(tx *transport.ServerTx) {
 	}
 }
 
+// shows tells whether a REGISTER answers a challenge, of a registrar or of a
+// proxy before it.
+func shows(req *sip.Request) bool {
+	return req.GetHeader("authorization") != nil || req.GetHeader("proxy-authorization") != nil
+}
+
 // stale tells whether a challenge says that only the nonce was wrong (RFC 3261
 // section 22.1).
 func stale(said *sip.Response) bool {
-	for _, h := range said.GetHeaders("www-authenticate") {
+	for _, h := range append(said.GetHeaders("www-authenticate"), said.GetHeaders("proxy-authenticate")...) {
 		text := strings.ToLower(strings.ReplaceAll(h.Value(), `"`, ""))
 		if strings.Contains(text, "stale=true") || strings.Contains(text, "stale=yes") {
 			return true
@@ -173,8 +179,9 @@ func stale(said *sip.Response) bool {
 	return false
 }
 
-// accepted takes a dialer's 200: what it says is so from now on.
-func (r *Registrar) accepted(tx *transport.ServerTx, a *Ask, up Upstream, wanted time.Duration, said *sip.Response) {
+// accepted takes a dialer's 200: what it says is so from now on. seq is the
+// REGISTER's place in what its phone has asked.
+func (r *Registrar) accepted(tx *transport.ServerTx, a *Ask, up Upstream, wanted time.Duration, seq uint32, said *sip.Response) {
 	theirs := tx.Request()
 	r.table.Remove(a, tx.Flow().Proto())
 	if a.Contact == nil || a.Remove {
@@ -196,7 +203,7 @@ func (r *Registrar) accepted(tx *transport.ServerTx, a *Ask, up Upstream, wanted
 		agent = header.Clean(h.Value())
 	}
 	_, known := r.table.Find(own)
-	p, moved, ok := r.table.Put(Entry{Ask: a, Flow: tx.Flow(), Dialer: up.Target.Trunk, Also: up.Also, Agent: agent, Sealed: up.Sealed, Expiry: holds})
+	p, moved, ok := r.table.Put(Entry{Ask: a, Seq: seq, Flow: tx.Flow(), Dialer: up.Target.Trunk, Also: up.Also, Agent: agent, Sealed: up.Sealed, Expiry: holds})
 	if !ok {
 		r.finish(tx, r.busy(theirs), Refused)
 		return

@@ -2,6 +2,7 @@ package registrar
 
 import (
 	"errors"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -147,6 +148,37 @@ func TestStale(t *testing.T) {
 		res.AppendHeader(sip.NewHeader("WWW-Authenticate", value))
 		if got := stale(res); got != want {
 			t.Errorf("%s: %v", value, got)
+		}
+	}
+}
+
+// TestLateAnswer: of two REGISTERs of a phone the one that it sent last counts, whichever is answered last.
+func TestLateAnswer(t *testing.T) {
+	table := NewTable(10, nil)
+	defer table.Close()
+	f := &transport.Flow{}
+	a, err := Read(register("101", []string{"sip:101@10.0.0.5:5060"}), f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, row := range []struct {
+		seq  uint32
+		want string
+	}{{5, "5"}, {7, "7"}, {6, "7"}, {7, "7"}, {0, "0"}, {1, "1"}} {
+		e := Entry{Ask: a, Seq: row.seq, Flow: f, Agent: strconv.Itoa(int(row.seq)), Expiry: time.Minute}
+		if _, _, ok := table.Put(e); !ok || table.Phones()[0].Agent != row.want {
+			t.Errorf("after %d: %+v", row.seq, table.Phones())
+		}
+	}
+}
+
+// TestShows: whichever header answers a challenge, a wrong answer is an offence.
+func TestShows(t *testing.T) {
+	for name, want := range map[string]bool{"Authorization": true, "Proxy-Authorization": true, "Subject": false} {
+		req := register("101")
+		req.AppendHeader(sip.NewHeader(name, "Digest x"))
+		if shows(req) != want {
+			t.Errorf("%s: %v", name, !want)
 		}
 	}
 }

@@ -34,6 +34,7 @@ type Table struct {
 type binding struct {
 	token   string
 	ask     *Ask
+	seq     uint32 // of the REGISTER that it comes from
 	flow    *transport.Flow
 	gone    bool // its flow died, or it has stopped answering
 	dialer  string
@@ -62,6 +63,7 @@ func NewTable(limit int, m *Metrics) *Table {
 // Entry is what a dialer has said 200 to.
 type Entry struct {
 	Ask    *Ask
+	Seq    uint32 // of the phone's REGISTERs; 0 comes after all
 	Flow   *transport.Flow
 	Dialer string   // by name
 	Also   []string // other dialers that call it
@@ -208,6 +210,8 @@ func (t *Table) Put(e Entry) (p Phone, moved, ok bool) {
 	switch {
 	case t.closed:
 		return p, false, false
+	case b != nil && e.Seq != 0 && e.Seq < b.seq: // the phone has asked anew meanwhile, and that was answered first
+		return p, false, true
 	case b == nil && (len(t.bindings) >= t.limit || t.byUser[e.Ask.User] >= MaxOfOne):
 		return p, false, false
 	case b == nil:
@@ -221,6 +225,7 @@ func (t *Table) Put(e Entry) (p Phone, moved, ok bool) {
 	if moved {
 		b.watch = watch{}
 	}
+	b.seq = e.Seq
 	b.ask, b.flow, b.dialer, b.also, b.agent, b.sealed = e.Ask, e.Flow, e.Dialer, e.Also, e.Agent, e.Sealed
 	b.gone = false
 	b.expires = time.Now().Add(e.Expiry)

@@ -242,6 +242,9 @@ func (c *Call) release() {
 	for _, p := range c.placed {
 		p.leg.permit.Release()
 	}
+	if a := c.attempts.now; a != nil { // whose party had not become leg B yet
+		a.permit.Release()
+	}
 }
 
 // try does something that a fault which has happened may have broken.

@@ -41,6 +41,11 @@ type rawUser struct {
 	Dialers      []string `yaml:"dialers"`
 }
 
+// hidesKeys: whoever forgets the quotes around a password with a comma, in a
+// line of {}, makes a key of what is behind that; with dsn it is the same.
+func (r *rawUser) hidesKeys()     {}
+func (r *rawDatabase) hidesKeys() {}
+
 type rawDatabase struct {
 	DSN          string        `yaml:"dsn"`
 	PasswordFile string        `yaml:"password_file"`

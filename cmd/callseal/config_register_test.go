@@ -106,3 +106,26 @@ func TestInboundAuth(t *testing.T) {
 		}
 	}
 }
+
+// TestPhonesPasswordsAreNotReported: neither are those of phones and of the database, whose quotes are missing.
+func TestPhonesPasswordsAreNotReported(t *testing.T) {
+	files := goodFiles(t)
+	for _, text := range []string{
+		`users: [{extension: "101", password: ab, HIDDEN}]`, `users: [{extension: "101", password: {HIDDEN: x}}]`, `users: {"101": HIDDEN}`,
+		`users: [{extension: "101", ha1: HIDDEN}]`, `users: ["101:HIDDEN"]`, `users: [{extension: "101", password: HIDDEN: x}]`,
+		`database: {dsn: "u:HIDDEN@tcp(10.0.0.5:3306)/asterisk"}`, `database: {dsn: u:a, HIDDEN@tcp(10.0.0.5:3306)/asterisk}`,
+		`database: {dsn: "u:HIDDEN@10.0.0.5/asterisk"}`, `database: {dsn: "u:a/HIDDEN@tcp(10.0.0.5:3306)/asterisk?readTimeout=x"}`,
+	} {
+		_, rep, err := parseConfig(strings.NewReader("phones: {registrar: local, "+text+"}\n"), files, now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var out bytes.Buffer
+		if err := rep.write(&out, "x.yml"); err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(out.String(), "HIDDEN") {
+			t.Errorf("shown for %s:\n%s", text, out.String())
+		}
+	}
+}

@@ -13,6 +13,7 @@ import (
 
 	"callseal/sdp"
 	"callseal/signaling/auth"
+	"callseal/signaling/call"
 	"callseal/signaling/phonebook"
 	"callseal/signaling/transport"
 	"callseal/signaling/trunk"
@@ -310,6 +311,45 @@ func TestLinesOfAPhoneThatComesBack(t *testing.T) {
 		l.mu.Unlock()
 		if kept > 0 && !reached {
 			t.Fatal("a line that nobody can end")
+		}
+	}
+}
+
+// TestWhatIsKeptIsNotWaitedFor: subscriptions, which last, take no place of requests that wait; and where too many of those do, a dialer hears
+// nothing of its OPTIONS rather than an answer, which it would take for the phone's.
+func TestWhatIsKeptIsNotWaitedFor(t *testing.T) {
+	f := newFixture(t, local(nil))
+	p := newTelephone(t, f, "101", "secret-101")
+	wantStatus(t, p.proves("REGISTER", "101", "", ""), "200 OK")
+	f.takesRegistration(t, "101", "secret-101")
+	invite := func(i int) call.Invite {
+		req, id := sip.NewRequest(sip.SUBSCRIBE, sip.Uri{}), sip.CallIDHeader(fmt.Sprint("kept", i))
+		req.AppendHeader(&id)
+		req.AppendHeader(&sip.FromHeader{Params: sip.NewParams()})
+		req.AppendHeader(&sip.CSeqHeader{SeqNo: 1, MethodName: sip.SUBSCRIBE})
+		return call.InviteOf(req)
+	}
+	f.mu.Lock()
+	for i := range maxRelayed {
+		f.relaying[invite(i)] = true
+		for _, leg := range []string{"a", "b"} {
+			f.subscriptions[call.Key{CallID: fmt.Sprint(leg, i)}] = &call.Subscription{}
+		}
+	}
+	f.mu.Unlock()
+	f.dialer.send(f.ask("MESSAGE", "", ""))
+	f.carrier.answer(f.carrier.want("MESSAGE "), "200 OK", "x", "", "")
+	f.dialer.want("SIP/2.0 200")
+
+	f.mu.Lock()
+	clear(f.subscriptions)
+	f.mu.Unlock()
+	f.dialer.send(strings.ReplaceAll(strings.ReplaceAll(f.ask("OPTIONS", "", ""), "18005551212", f.Phones()[0].Token), "ask", "one"))
+	f.dialer.send(strings.ReplaceAll(f.ask("MESSAGE", "", ""), "ask", "two"))
+	f.dialer.want("SIP/2.0 503 SBC waits for too many answers")
+	for _, text := range f.dialer.seen {
+		if strings.HasPrefix(text, "SIP/2.0 ") && strings.Contains(text, " OPTIONS\r\n") {
+			t.Errorf("an answer for a phone:\n%s", text)
 		}
 	}
 }

@@ -82,8 +82,11 @@ func (s *Server) toPhone(tx *transport.ServerTx) {
 }
 
 // maxRelayed bounds the requests outside of calls that wait for their answer,
-// and the subscriptions.
-const maxRelayed = 1000
+// and maxSubscriptions what was subscribed to: each phone may have one.
+const (
+	maxRelayed       = 1000
+	maxSubscriptions = registrar.MaxPhones
+)
 
 // relay sends a request on to the trunk that calls of its sender go to.
 func (s *Server) relay(tx *transport.ServerTx) {
@@ -176,12 +179,15 @@ func (s *Server) wayOn(tx *transport.ServerTx) (from call.Party, to call.Onward,
 func (s *Server) admitRelay(req *sip.Request) *refusal {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	kept := len(s.subscriptions) / 2 // each has two keys, and stays in relaying
 	switch {
 	case s.draining.Load():
 		return &refusal{503, "SBC takes no new requests", "draining", retryAfter()}
+	case req.Method == sip.SUBSCRIBE && kept >= maxSubscriptions:
+		return &refusal{503, "SBC has too many subscriptions", "limit", retryAfter()}
 	case s.relaying[call.InviteOf(req)]:
 		return &refusal{482, "Loop Detected", "merged", nil} // RFC 3261 section 8.2.2.2
-	case len(s.relaying) >= maxRelayed:
+	case len(s.relaying)-kept >= maxRelayed:
 		return &refusal{503, "SBC waits for too many answers", "limit", retryAfter()}
 	}
 	s.relaying[call.InviteOf(req)] = true

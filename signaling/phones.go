@@ -188,11 +188,14 @@ func (s *Server) qualify(tx *transport.ServerTx) {
 		s.silence(tx, "lost")
 		return
 	}
-	if no := s.admitRelay(tx.Request()); no != nil {
+	switch no := s.admitRelay(tx.Request()); {
+	case no == nil:
+		s.sendOn(tx, from, call.Onward{Parties: []call.Party{to}, Number: token})
+	case no.cause == "limit": // many phones are silent, and perhaps this one
+		s.silence(tx, no.cause)
+	default:
 		s.refuse(tx, *no)
-		return
 	}
-	s.sendOn(tx, from, call.Onward{Parties: []call.Party{to}, Number: token})
 }
 
 // silence leaves a request without an answer.

@@ -63,7 +63,8 @@ func (m *Metrics) lost(p transport.Proto) {
 }
 
 // Silent counts an OPTIONS that a dialer gets no answer to: its phone is gone
-// ("lost"), unknown here ("unknown"), or has not answered itself ("timeout").
+// ("lost"), unknown here ("unknown"), or has not answered itself ("timeout"), or
+// too many others are waited for ("limit").
 func (m *Metrics) Silent(cause string) {
 	if m != nil {
 		m.silence.WithLabelValues(cause).Inc()

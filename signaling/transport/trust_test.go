@@ -254,7 +254,7 @@ func TestOffences(t *testing.T) {
 			remote, probe := callFrom(t, b, c.listener, who), callFrom(t, b, c.listener, "127.0.0.9")
 			for n := range usual.After {
 				remote.say(t, strings.Replace(c.say, "z9hG4bK", fmt.Sprint("z9hG4bK", n, "x"), 1)) // a repetition is none
-				probe.say(t, options(UDP, 7)) // of another lane, perhaps
+				probe.say(t, options(UDP, 7))                                                      // of another lane, perhaps
 				probe.hear(t)
 				if c.status == 0 {
 					continue

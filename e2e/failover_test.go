@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"net"
 	"net/netip"
 	"path/filepath"
 	"strings"
@@ -18,11 +19,16 @@ func TestFailover(t *testing.T) {
 	second := startAsterisk(t, "second", address(), ca, asteriskConfig{Version: 22, Remote: netip.AddrPortFrom(sbcAddr, 5080), Sealed: true, Tone: carrierTone})
 	dialer := startAsterisk(t, "dialer1", address(), ca, asteriskConfig{Version: 16, Remote: dialersOf(sbcAddr), Sealed: true, Tone: dialerTone})
 	teller := netip.AddrPortFrom(address(), 5060)
+	mute, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(netip.AddrPortFrom(address(), 5060))) // nobody reads it; without it the kernel would refuse
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = mute.Close() })
 	s := startSBC(t, sbcAddr, ca, sbcConfig{
 		trunks: []trunk{
 			{role: "dialer", name: "dialer1", remote: dialer.sip(), calls: true},
 			{role: "carrier", name: "absent", remote: netip.AddrPortFrom(address(), 5061)},
-			{role: "carrier", name: "mute", remote: netip.AddrPortFrom(address(), 5060), plain: true},
+			{role: "carrier", name: "mute", remote: mute.LocalAddr().(*net.UDPAddr).AddrPort(), plain: true},
 			{role: "carrier", name: "teller", remote: teller, plain: true},
 			{role: "carrier", name: "second", remote: second.sip()},
 		},

@@ -299,13 +299,13 @@ func TestLinesOfAPhoneThatComesBack(t *testing.T) {
 		f.settle(e)
 		close(settled)
 	}()
-	time.Sleep(20 * time.Millisecond) // it has seen what it can
+	time.Sleep(20 * time.Millisecond) // it has seen what it can, and waits for the lock, which does not show
 	f.book.Store(known)
 	l.settleIn(e, 0, f.settle)
 	l.mu.Unlock()
 	<-settled
 	for range 200 {
-		time.Sleep(time.Millisecond)
+		time.Sleep(time.Millisecond) // the line is settled by others, whenever they come to it
 		l.mu.Lock()
 		kept, reached := len(e.kept), l.of[token] == e
 		l.mu.Unlock()

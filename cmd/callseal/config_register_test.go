@@ -16,7 +16,8 @@ import (
 func TestPropertyPasswordsAreNotReported(t *testing.T) {
 	files := goodFiles(t)
 	rapid.Check(t, func(t *rapid.T) {
-		password := rapid.StringMatching(`[A-Z0-9]{8}`).Draw(t, "first") + rapid.StringMatching(`[A-Z!#$%&()*+;<=>?@_|~ :,{}'-]{0,4}`).Draw(t, "then") + "Q"
+		// It begins with a letter that no number has: a configuration in print is full of zeros.
+		password := rapid.StringMatching(`[G-Z][A-Z0-9]{7}`).Draw(t, "first") + rapid.StringMatching(`[A-Z!#$%&()*+;<=>?@_|~ :,{}'-]{0,4}`).Draw(t, "then") + "Q"
 		files.put("secret.txt", 0o600, []byte(password+"\n"))
 		line := rapid.SampledFrom([]string{"bob:%s@telco.example", "bob:%s@telco.example:x", "tls://bob:%s", "bob:%s:au@", "bob@d:%s:@h", `bob:"%s@telco.example`,
 			"ws://bob:%s@h", "bob:%s@h~", "register => bob:%s@h/", "%s", "bob:%s@h:5060"}).Draw(t, "line")

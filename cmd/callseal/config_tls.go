@@ -9,10 +9,9 @@ import (
 	"io/fs"
 	"strings"
 	"time"
-)
 
-// expiresSoon is when a certificate's end becomes a warning.
-const expiresSoon = 14 * 24 * time.Hour
+	"callseal/signaling/transport"
+)
 
 // namedCertificate is a certificate and the place of the key that names it.
 type namedCertificate struct {
@@ -126,7 +125,7 @@ func (l *loader) validity(place, name string, c *x509.Certificate) {
 		l.fail(place, fault{fmt.Sprintf("%q expired on %s", name, c.NotAfter.Format(day)), "renew the certificate"})
 	case l.now.Before(c.NotBefore):
 		l.fail(place, fault{fmt.Sprintf("%q is valid only from %s on", name, c.NotBefore.Format(day)), "check this machine's clock"})
-	case c.NotAfter.Sub(l.now) < expiresSoon:
+	case c.NotAfter.Sub(l.now) < transport.ExpiresSoon:
 		l.warn(place, fault{fmt.Sprintf("%q expires on %s", name, c.NotAfter.Format(day)), "renew the certificate"})
 	}
 }

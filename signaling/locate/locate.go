@@ -200,7 +200,7 @@ func (r *Resolver) LookupNetIP(ctx context.Context, network, host string) ([]net
 		return r.system(ctx, network, host)
 	}
 	four, six := both(r.family(ctx, v4, ask(host, A)), r.family(ctx, v6, ask(host, AAAA)))
-	if addrs := alternate(six.addrs, four.addrs); len(addrs) > 0 {
+	if addrs := transport.Alternate(six.addrs, four.addrs); len(addrs) > 0 {
 		return addrs, nil
 	}
 	if six.err != nil && !isMissing(six.err) || four.err == nil { // that nobody answered says more than that there is nothing

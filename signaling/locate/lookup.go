@@ -55,19 +55,6 @@ func both(four, six <-chan found) (a, b found) {
 	return a, b
 }
 
-func alternate(a, b []netip.Addr) []netip.Addr {
-	all := make([]netip.Addr, 0, len(a)+len(b))
-	for i := range max(len(a), len(b)) {
-		if i < len(a) {
-			all = append(all, a[i])
-		}
-		if i < len(b) {
-			all = append(all, b[i])
-		}
-	}
-	return all
-}
-
 func isMissing(err error) bool {
 	var d *net.DNSError
 	return errors.As(err, &d) && d.IsNotFound

@@ -104,19 +104,13 @@ func (p *prober) invite(ctx context.Context, body []byte) attempt {
 	contentType := sip.ContentTypeHeader("application/sdp")
 	req.AppendHeader(&contentType)
 	req.SetBody(body)
-	x := p.client.Begin()
-	for {
-		x.Sign(req)
-		a := p.ring(ctx, req.Clone())
-		if a.err != nil || a.res.StatusCode != 401 && a.res.StatusCode != 407 {
-			return a
-		}
-		if err := x.Answer(a.res); err != nil {
-			a.err = &refusal{a.res, err}
-			return a
-		}
-		req.CSeq().SeqNo++
-	}
+	var a attempt
+	_, _, err := p.answered(req, func(req *sip.Request) (*sip.Response, error) {
+		a = p.ring(ctx, req)
+		return a.res, a.err
+	})
+	a.err = err
+	return a
 }
 
 var errNobodyAnswers = errors.New("nobody answered in time")
@@ -263,20 +257,7 @@ func (p *prober) hangUp(a attempt) {
 	hop := transport.Hop{Flow: a.flow, Target: &p.Target}
 	ctx, cancel := context.WithTimeout(context.Background(), byeTime)
 	defer cancel()
-	bye := d.Request(sip.BYE)
-	x := p.client.Begin()
-	for {
-		x.Sign(bye)
-		over := make(chan transport.Result, 1)
-		p.endpoint.Send(ctx, transport.Outgoing{Request: bye.Clone(), Hop: hop, Each: func(r transport.Result) {
-			if r.Err != nil || !r.Response.IsProvisional() {
-				over <- r
-			}
-		}})
-		r := <-over
-		if r.Err != nil || r.Response.StatusCode != 401 && r.Response.StatusCode != 407 || x.Answer(r.Response) != nil {
-			return
-		}
-		bye.CSeq().SeqNo++
-	}
+	_, _, _ = p.answered(d.Request(sip.BYE), func(bye *sip.Request) (*sip.Response, error) { // nobody is left to hear of it
+		return p.wait(ctx, transport.Outgoing{Request: bye, Hop: hop})
+	})
 }

@@ -149,7 +149,7 @@ func (p *prober) certificate(i transport.Inspection) bool {
 	switch {
 	case i.Validity != nil:
 		p.failed(Validity, i.Validity)
-	case left < expiresSoon:
+	case left < transport.ExpiresSoon:
 		r.add(Validity, Warning, "its certificate ends soon, on %s", leaf.NotAfter.UTC().Format("2006-01-02 15:04 UTC")).
 			Advice = "Their side: renew the certificate in time."
 	default:
@@ -179,9 +179,6 @@ func (p *prober) certificate(i transport.Inspection) bool {
 	}
 	return sound
 }
-
-// expiresSoon is when a certificate's end becomes a warning.
-const expiresSoon = 14 * 24 * time.Hour
 
 func (p *prober) serverName() string {
 	if t := p.Target.TLS; t != nil && t.ServerName != "" {

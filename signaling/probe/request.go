@@ -18,7 +18,7 @@ import (
 // answers, SIP works both ways. It tells whether there was an answer.
 func (p *prober) options(ctx context.Context) bool {
 	started := time.Now()
-	res, _, err := p.ask(ctx, p.request(sip.OPTIONS, p.uri("")))
+	res, err := p.send(ctx, p.request(sip.OPTIONS, p.uri("")))
 	if err != nil {
 		p.unanswered(Options, err)
 		return false
@@ -55,7 +55,7 @@ func (p *prober) registration(ctx context.Context) {
 	req.From().Address, req.To().Address = *aor.Clone(), *aor.Clone()
 	patience, cancel := context.WithTimeout(ctx, questionTime)
 	defer cancel()
-	res, asked, err := p.ask(patience, req)
+	res, asked, err := p.answered(req, func(req *sip.Request) (*sip.Response, error) { return p.send(patience, req) })
 	var refused *refusal
 	switch {
 	case errors.As(err, &refused):
@@ -104,14 +104,15 @@ type refusal struct {
 
 func (r *refusal) Error() string { return status(r.res) + ": " + r.why.Error() }
 
-// ask sends a request outside of dialogs and waits for its final answer;
-// challenges are answered. asked tells that there was one.
-func (p *prober) ask(ctx context.Context, req *sip.Request) (res *sip.Response, asked bool, err error) {
+// answered sends a request until it is challenged no more, each time as a copy
+// signed anew. asked tells that it was challenged; a challenge that cannot be
+// answered is a *refusal.
+func (p *prober) answered(req *sip.Request, send func(*sip.Request) (*sip.Response, error)) (res *sip.Response, asked bool, err error) {
 	x := p.client.Begin()
 	for {
 		x.Sign(req)
-		res, err := p.send(ctx, req.Clone())
-		if err != nil || res.StatusCode != 401 && res.StatusCode != 407 || req.Method == sip.OPTIONS {
+		res, err := send(req.Clone())
+		if err != nil || res.StatusCode != 401 && res.StatusCode != 407 {
 			return res, asked, err
 		}
 		if err := x.Answer(res); err != nil {
@@ -122,10 +123,9 @@ func (p *prober) ask(ctx context.Context, req *sip.Request) (res *sip.Response, 
 	}
 }
 
-// send sends a request and waits for its final answer.
+// send sends a request outside of dialogs and waits for its final answer.
 func (p *prober) send(ctx context.Context, req *sip.Request) (*sip.Response, error) {
-	over := make(chan transport.Result, 1)
-	p.endpoint.Send(ctx, transport.Outgoing{
+	return p.wait(ctx, transport.Outgoing{
 		Request: req,
 		Hop:     transport.Hop{Target: &p.Target},
 		Prepare: func(req *sip.Request, f *transport.Flow) {
@@ -133,13 +133,18 @@ func (p *prober) send(ctx context.Context, req *sip.Request) (*sip.Response, err
 				p.complete(req, f)
 			}
 		},
-		Each: func(r transport.Result) {
-			if r.Again || r.Err == nil && r.Response.IsProvisional() {
-				return
-			}
-			over <- r
-		},
 	})
+}
+
+// wait sends what is complete but for Each, and gives its final answer.
+func (p *prober) wait(ctx context.Context, o transport.Outgoing) (*sip.Response, error) {
+	over := make(chan transport.Result, 1)
+	o.Each = func(r transport.Result) {
+		if r.Err != nil || !r.Response.IsProvisional() {
+			over <- r
+		}
+	}
+	p.endpoint.Send(ctx, o)
 	r := <-over // Each hears of ctx too
 	return r.Response, r.Err
 }

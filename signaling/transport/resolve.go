@@ -75,11 +75,12 @@ func (e *Endpoint) addresses(ctx context.Context, t *Target) ([]netip.AddrPort, 
 		}
 		families[other] = append(families[other], netip.AddrPortFrom(a.Unmap(), t.port()))
 	}
-	return alternate(families[0], families[1]), nil
+	return Alternate(families[0], families[1]), nil
 }
 
-func alternate(a, b []netip.AddrPort) []netip.AddrPort {
-	all := make([]netip.AddrPort, 0, len(a)+len(b))
+// Alternate takes from both lists in turn, what is left of the longer one last (RFC 8305 section 4).
+func Alternate[T any](a, b []T) []T {
+	all := make([]T, 0, len(a)+len(b))
 	for i := range max(len(a), len(b)) {
 		if i < len(a) {
 			all = append(all, a[i])

@@ -105,6 +105,9 @@ type proof struct {
 // maxProofs bounds what is remembered of a connection, which may outlive many configurations.
 const maxProofs = 256
 
+// ExpiresSoon is when a certificate's end becomes a warning.
+const ExpiresSoon = 14 * 24 * time.Hour
+
 // checkValidity compares a certificate's own dates.
 func checkValidity(leaf *x509.Certificate, now time.Time) error {
 	switch {

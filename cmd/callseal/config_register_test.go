@@ -21,7 +21,11 @@ func TestPropertyPasswordsAreNotReported(t *testing.T) {
 		files.put("secret.txt", 0o600, []byte(password+"\n"))
 		line := rapid.SampledFrom([]string{"bob:%s@telco.example", "bob:%s@telco.example:x", "tls://bob:%s", "bob:%s:au@", "bob@d:%s:@h", `bob:"%s@telco.example`,
 			"ws://bob:%s@h", "bob:%s@h~", "register => bob:%s@h/", "%s", "bob:%s@h:5060"}).Draw(t, "line")
-		line = fmt.Sprintf(line, password)
+		if line == "%s" { // what stands before a colon or an @ is the user, and shown
+			line = strings.NewReplacer(":", "", "@", "").Replace(password)
+		} else {
+			line = fmt.Sprintf(line, password)
+		}
 		quoted := `"` + strings.ReplaceAll(line, `"`, `\"`) + `"`
 		carrier := rapid.SampledFrom([]string{
 			`{name: telco, register: ` + quoted + `}`,

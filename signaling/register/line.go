@@ -164,12 +164,15 @@ func (r *lineReader) conceal(host int) {
 		end = len(r.text)
 	}
 	i := strings.IndexByte(r.text[start:end], ':')
-	if host < 0 && i < 0 || !known { // nobody knows what this is
+	if !known || i < 0 && (host < 0 || strings.ContainsAny(r.text[start:end], notInUser)) { // nobody knows what this is
 		r.hide, r.shown = start, end
 	} else if i >= 0 {
 		r.hide, r.shown = start+i+1, end
 	}
 }
+
+// notInUser are characters that no user has.
+const notInUser = " \t<>\""
 
 func isWord(s string) bool {
 	return s != "" && strings.Trim(strings.ToLower(s), "abcdefghijklmnopqrstuvwxyz") == ""
@@ -206,8 +209,8 @@ func (r *lineReader) left(l *Line, end int) *LineFault {
 	if user == "" {
 		return r.fault(start, "the user is missing", "write USER:SECRET@HOST")
 	}
-	if strings.ContainsAny(user, " \t<>\"") {
-		return r.fault(start+strings.IndexAny(r.text[start:r.at], " \t<>\""), "a character that no user has", "leave it out")
+	if strings.ContainsAny(user, notInUser) {
+		return r.fault(start+strings.IndexAny(r.text[start:r.at], notInUser), "a character that no user has", "leave it out")
 	}
 	l.User = user
 	if r.at < end && r.text[r.at] == '@' {

@@ -92,6 +92,7 @@ func TestLineFaults(t *testing.T) {
 		{"open quote", `bob:"pw@telco`, "a quote is not closed", "bob:***\n    ^"},
 		{"behind a quote", `bob:"pw"x@telco`, "something follows the quote", "bob:***@telco\n    ^"},
 		{"space in the user", "bob smith:pw@telco", "a character that no user has", "bob smith:***@telco\n   ^"},
+		{"a password alone, with an @", "p w@x", "a character that no user has", "***@x\n^"},
 		{"a control character", "bob:pw@tel\tco", "a control character", "bob:***@tel?co\n           ^"},
 		{"too long", "bob:pw@" + strings.Repeat("a", 250), "more than 255 characters", "bob:***@" + strings.Repeat("a", 250) + "\n" + strings.Repeat(" ", 256) + "^"},
 	} {

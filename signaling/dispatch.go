@@ -75,6 +75,9 @@ func (s *Server) invite(tx *transport.ServerTx) {
 		from = st.cfg.Phones.toward(from)
 	}
 	c := call.New(&st.house, tx, from, to)
+	if s.resent.paid(senderOf(tx.Flow(), tx.Request().CallID().Value())) {
+		c.Resent()
+	}
 	if joins {
 		c.Replace(replaces)
 	} else {

@@ -36,6 +36,9 @@ func (s *Server) proven(tx *transport.ServerTx) (string, *refusal) {
 	return s.judged(tx, b.digest, a.Algorithms, func(string) bool { return true })
 }
 
+// causeDigest is that of a request that is to prove who it comes from.
+const causeDigest = "digest"
+
 // judged names the user that a request proves to come from, who has to be one that fits; else the refusal asks for the proof.
 func (s *Server) judged(tx *transport.ServerTx, digest *auth.Server, offer []auth.Algorithm, fits func(user string) bool) (string, *refusal) {
 	f, now := tx.Flow(), time.Now()
@@ -61,7 +64,7 @@ func (s *Server) judged(tx *transport.ServerTx, digest *auth.Server, offer []aut
 	for _, value := range digest.Challenges(remote, verdict == auth.Stale, now, offer) {
 		ask = append(ask, sip.NewHeader("WWW-Authenticate", value))
 	}
-	return "", &refusal{401, "Unauthorized", "digest", ask}
+	return "", &refusal{401, "Unauthorized", causeDigest, ask}
 }
 
 // localSender tells which phone a request comes from, where the registrar is ours:

@@ -17,7 +17,7 @@ var _ transport.Screener = (*Server)(nil)
 const busyFor = 10 * time.Second
 
 // Screen tells whether there is room for one more call.
-func (s *Server) Screen(f *transport.Flow) *transport.Busy {
+func (s *Server) Screen(f *transport.Flow, callID string) *transport.Busy {
 	now := time.Now()
 	st := s.state()
 	if _, known := s.identify(f, ""); !known && !st.inbound.roamed.at(f.Remote().Addr(), now) {
@@ -30,7 +30,7 @@ func (s *Server) Screen(f *transport.Flow) *transport.Busy {
 		}
 		return &transport.Busy{Status: strange.code, Phrase: strange.phrase}
 	}
-	cause, phrase := s.full(now)
+	cause, phrase := s.full(senderOf(f, callID), now)
 	if cause == "" {
 		return nil
 	}
@@ -48,7 +48,7 @@ var strange = refusal{403, "SBC does not know this address", "source", nil}
 
 // full names what there is no room for, as the counter's label and as a
 // phrase.
-func (s *Server) full(now time.Time) (cause, phrase string) {
+func (s *Server) full(who sender, now time.Time) (cause, phrase string) {
 	limits := &s.state().limits
 	switch {
 	case s.draining.Load():
@@ -57,7 +57,7 @@ func (s *Server) full(now time.Time) (cause, phrase string) {
 		return "limit", "SBC call limit reached"
 	case s.memory.above(limits.Memory, now):
 		return "memory", "SBC memory limit reached"
-	case !s.setups.take(now):
+	case !s.resent.take(who, now) && !s.setups.take(now):
 		return "setups", "SBC call rate limit reached"
 	}
 	return "", ""

@@ -102,6 +102,9 @@ func (s *Server) turnAway(tx *transport.ServerTx, no *refusal) {
 	case !s.Known(tx.Flow()):
 		s.dismiss(tx, no)
 	default:
+		if no.cause == causeDigest && tx.Request().IsInvite() {
+			s.resent.expect(senderOf(tx.Flow(), tx.Request().CallID().Value()), false, time.Now())
+		}
 		s.refuse(tx, *no)
 	}
 }

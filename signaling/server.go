@@ -41,6 +41,7 @@ type Server struct {
 	draining  atomic.Bool // written under mu
 	notes     notes
 	setups    rate           // new calls
+	resent    resent         // but for those that answer a challenge
 	strangers rate           // calls of unknown addresses
 	memory    meter          // what they took
 	running   sync.WaitGroup // the goroutines of the calls; Run waits for them

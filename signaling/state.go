@@ -42,7 +42,7 @@ func (s *Server) newState(cfg Config) *state {
 		Ring:  st.limits.Ring, Length: st.limits.Duration, Session: st.limits.Session,
 		UserAgent: cfg.UserAgent, Log: s.log, Metrics: s.metrics.calls, Forget: func(c *call.Call) { s.forget(c, st) }, Refused: s.metrics.refuse, Find: s.find,
 		Enter: s.enter, Desk: s.desk, Silent: st.limits.Silent,
-		Next: s.next, IsPhone: s.isPhone,
+		Next: s.next, IsPhone: s.isPhone, Challenged: s.challenged,
 	}
 	return st
 }

@@ -136,6 +136,10 @@ func (c *Call) relay() {
 		if c.from != nil && c.failure.code == c.from.StatusCode && c.a.party.Through {
 			header.Challenges(res, c.from)
 		}
+		if c.summary.outcome == Challenged {
+			c.house.Metrics.challenged(c.b.party, "passed")
+			c.house.Challenged(invite, c.a.flow)
+		}
 		c.tell(res)
 		return
 	}

@@ -26,12 +26,13 @@ import (
 // attempt is one party that is asked. It is asked again within it where it
 // redirects, or wants a longer session.
 type attempt struct {
-	to     Party
-	permit *trunk.Permit
-	waits  bool // for its turn at the trunk
-	sent   bool
-	heard  bool // it has said something
-	rings  bool // more than 100: it may still answer, even if its connection is lost
+	to      Party
+	permit  *trunk.Permit
+	waits   bool // for its turn at the trunk
+	sent    bool
+	counted bool // in metrics
+	heard   bool // it has said something
+	rings   bool // more than 100: it may still answer, even if its connection is lost
 	// left is the leg as it was when the call moved on, and invite what it was
 	// asked with; nil before that.
 	left   *leg
@@ -92,6 +93,11 @@ func (c *Call) takePlace(a *attempt) (err error) {
 	if a.to.Trunk == nil {
 		return nil
 	}
+	if c.resent {
+		c.resent = false
+		a.permit, err = c.house.Desk.Again(a.to.Trunk, c.asks().Recipient.User)
+		return err
+	}
 	a.permit, a.waits, err = c.house.Desk.Ask(a.to.Trunk, c.asks().Recipient.User, func() {
 		c.box.put(func() {
 			if c.attempts.now == a && c.machine.state == calling {
@@ -150,8 +156,8 @@ func (c *Call) aim(to Party) error {
 // something where there is another one.
 func (c *Call) sent() {
 	a := c.attempts.now
-	if !a.sent {
-		c.house.Metrics.attempted(a.to)
+	if !c.mayBeAsked() {
+		c.attempted(a)
 	}
 	a.sent, a.heard = true, false
 	if len(c.attempts.waiting) == 0 || c.house.Silent == 0 {
@@ -169,6 +175,9 @@ func (c *Call) sent() {
 func (c *Call) heard(r transport.Result) {
 	a := c.attempts.now
 	c.stop(clock{timer: silentTimer})
+	if r.Err != nil || !challenged(r) {
+		c.attempted(a)
+	}
 	if r.Err != nil {
 		if why := unreachable(r.Err); why != "" {
 			c.dead(why)
@@ -181,6 +190,20 @@ func (c *Call) heard(r transport.Result) {
 	a.heard, a.rings = true, a.rings || r.Response.StatusCode > 100
 	if wish := RetryAfter(r.Response); c.b.party.Trunk != nil && r.Response.StatusCode == 503 && wish > 0 {
 		c.house.Desk.Rest(c.b.party.Trunk, wish)
+	}
+}
+
+// mayBeAsked tells whether A's INVITE may meet a challenge that is A's to answer: what comes of that is the call's next INVITE, and this one no
+// attempt.
+func (c *Call) mayBeAsked() bool {
+	return c.a.party.Through && len(credentials(c.inA.Request())) == 0
+}
+
+// attempted counts an attempt, once.
+func (c *Call) attempted(a *attempt) {
+	if !a.counted {
+		a.counted = true
+		c.house.Metrics.attempted(a.to)
 	}
 }
 
@@ -252,6 +275,7 @@ func (c *Call) moveOn(why string, said *sip.Response) bool {
 		t.said, t.by = said, c.b.party
 	}
 	t.tried = append(t.tried, name+":"+why)
+	c.attempted(from)
 	c.house.Metrics.failedOver(c.b.party, why)
 	c.house.Log.Info("call goes on to another party", "call", c.id, "from", name, "cause", why, "to", next.to.Name)
 	past := c.b

@@ -447,6 +447,9 @@ func (c *Call) rejected(res *sip.Response) {
 	}
 	if c.machine.state == calling {
 		c.summary.reject(c.failure.code, answerLine(res), c.b.party)
+		if c.a.party.Through && c.failure.code == res.StatusCode && (res.StatusCode == 401 || res.StatusCode == 407) {
+			c.summary.outcome = Challenged
+		}
 	}
 	c.feed(event{kind: evRejected, code: res.StatusCode})
 }

@@ -57,6 +57,9 @@ type House struct {
 	// IsPhone tells whether a phone of the named dialer has registered under a user
 	// name; nil: none has.
 	IsPhone func(dialer, user string) bool
+	// Challenged is told, by the call's goroutine, that A was asked by B for the
+	// password: A's next INVITE is the call.
+	Challenged func(invite *sip.Request, from *transport.Flow)
 	// Next says where a request of a party goes to; the errors are trunk.Find's.
 	Next func(Party, trunk.Wanted) (Onward, error)
 }
@@ -108,6 +111,7 @@ type Call struct {
 	referrals   []*referral // REFERs that were relayed
 	hasReferred [2]bool     // a REFER of this side was relayed
 	named       named
+	resent      bool               // A's INVITE answers a challenge of B, and has paid for its place
 	replaces    replacement        // what B's INVITE takes the place of
 	caller      Party              // who began the call
 	keys        []Key              // under which the server finds the call
@@ -169,6 +173,9 @@ func token(n int) string {
 // Keys are the identifiers under which in-dialog messages find the call: at
 // first one of each leg. Once it runs, its own goroutine alone may ask.
 func (c *Call) Keys() []Key { return c.keys }
+
+// Resent says that A's INVITE answers a challenge that B put to an earlier one, which has taken a place. It is called before Run.
+func (c *Call) Resent() { c.resent = true }
 
 // Invite is what every copy of one INVITE shares (RFC 3261 section 8.2.2.2).
 type Invite struct {

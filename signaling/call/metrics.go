@@ -121,7 +121,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 	}, []string{"role", "name", "outcome"})
 	m.challenges = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "callseal_challenges_total",
-		Help: "Challenges (401, 407) of trunks to requests in and for calls, by what became of them: answered, refused (the password), no_password, unsupported or malformed.",
+		Help: "Challenges (401, 407) of trunks to requests in and for calls, by what became of them: answered, passed (on to the phone whose call it is), refused (the password), no_password, unsupported or malformed.",
 	}, []string{"role", "name", "outcome"})
 	m.attempts = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "callseal_call_attempts_total",
@@ -324,6 +324,9 @@ func (m *Metrics) finished(c *Call) {
 	s := &c.summary
 	roles := c.roles()
 	m.active.WithLabelValues(roles...).Dec()
+	if s.outcome == Challenged { // the call is still to come
+		return
+	}
 	class := "none"
 	if s.code > 0 {
 		class = fmt.Sprintf("%dxx", s.code/100)

@@ -20,12 +20,13 @@ type Outcome uint8
 
 // A call has exactly one outcome.
 const (
-	Failed    Outcome = iota // we could not: our fault, or B out of reach
-	Answered                 // B answered and A was told
-	Cancelled                // A gave up
-	Busy                     // B said 486 or 600
-	Rejected                 // B said another final code
-	Refused                  // A's INVITE was not acceptable
+	Failed     Outcome = iota // we could not: our fault, or B out of reach
+	Answered                  // B answered and A was told
+	Cancelled                 // A gave up
+	Busy                      // B said 486 or 600
+	Rejected                  // B said another final code
+	Refused                   // A's INVITE was not acceptable
+	Challenged                // B asked A for a password: the INVITE that brings it is the call
 )
 
 func (o Outcome) String() string {
@@ -42,6 +43,8 @@ func (o Outcome) String() string {
 		return "rejected"
 	case Refused:
 		return "refused"
+	case Challenged:
+		return "challenged"
 	}
 	return "unknown"
 }
@@ -233,6 +236,10 @@ func (s *Summary) finish(c *Call) {
 	}
 	if !s.answer.IsZero() {
 		attrs[7] = slog.String("setup", s.answer.Sub(s.start).Truncate(time.Millisecond).String())
+	}
+	if s.outcome == Challenged {
+		c.house.Log.LogAttrs(context.Background(), slog.LevelDebug, "call challenged", attrs...)
+		return
 	}
 	c.house.Log.LogAttrs(context.Background(), slog.LevelInfo, "call ended", attrs...)
 }

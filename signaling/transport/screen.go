@@ -12,7 +12,7 @@ import (
 // not parsed, no transaction is made, and the answer is stateless (RFC 3261 section 8.2.7).
 type Screener interface {
 	// Screen is called, from any goroutine, for an INVITE that belongs to no dialog and repeats none that was taken. nil takes it. It must be quick.
-	Screen(f *Flow) *Busy
+	Screen(f *Flow, callID string) *Busy
 }
 
 // Busy is the answer to a call that there is no room for.
@@ -59,7 +59,8 @@ func (e *Endpoint) screened(m *message, f *Flow) (refused bool) {
 			_ = e.recovered("screen", p) // logged there; the lane answers
 		}
 	}()
-	busy := s.Screen(f)
+	callID, _ := m.first("Call-ID")
+	busy := s.Screen(f, callID)
 	if busy == nil {
 		return false
 	}

@@ -16,7 +16,7 @@ type gate struct {
 	asked atomic.Int32
 }
 
-func (g *gate) Screen(*Flow) *Busy {
+func (g *gate) Screen(*Flow, string) *Busy {
 	g.asked.Add(1)
 	if g.shut.Load() {
 		return &Busy{Status: 503, Phrase: "SBC call limit reached", RetryAfter: 10 * time.Second}

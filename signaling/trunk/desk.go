@@ -91,6 +91,16 @@ func (d *Desk) Ask(t *Trunk, number string, ready func()) (p *Permit, waits bool
 	return p, wait > 0, nil
 }
 
+// Again is Ask for a call that was taken before and asked for a password then: it
+// has waited for its turn.
+func (d *Desk) Again(t *Trunk, number string) (*Permit, error) {
+	l := &t.Limits
+	if limit := l.refuses(number); limit != 0 {
+		return nil, d.limited(t, limit)
+	}
+	return d.Arrive(t)
+}
+
 // Arrive takes a call that came from a trunk: of its limits only Calls holds.
 // The error is a *Limited.
 func (d *Desk) Arrive(t *Trunk) (*Permit, error) {

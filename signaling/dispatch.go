@@ -37,7 +37,7 @@ func (s *Server) Request(tx *transport.ServerTx) {
 		if sub := s.subscription(req.CallID().Value(), tag); sub != nil {
 			sub.Request(tx)
 		} else if c := s.find(req.CallID().Value(), tag); c == nil || !c.Request(tx) {
-			s.refuse(tx, refusal{481, "Call Transaction Does Not Exist", "no_dialog", nil})
+			s.turnAway(tx, &over)
 		}
 		return
 	}

@@ -59,8 +59,11 @@ func (s *Server) options(tx *transport.ServerTx) {
 }
 
 func (s *Server) noDialog(tx *transport.ServerTx) {
-	s.refuse(tx, refusal{481, "Call Transaction Does Not Exist", "no_dialog", nil})
+	s.refuse(tx, over)
 }
+
+// over is the answer to a request inside of what is over, or never was.
+var over = refusal{481, "Call Transaction Does Not Exist", "no_dialog", nil}
 
 // noTransfer: a REFER makes no call by itself.
 func (s *Server) noTransfer(tx *transport.ServerTx) {

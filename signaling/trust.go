@@ -19,9 +19,9 @@ func (s *Server) Known(f *transport.Flow) bool {
 	return ok
 }
 
-// Registers tells whether phones may register over a flow.
-func (s *Server) Registers(f *transport.Flow) bool {
-	return f.Role() == transport.Phone && s.book.Load().places()
+// Registers tells whether phones may register at the listeners of a role.
+func (s *Server) Registers(at transport.Role) bool {
+	return at == transport.Phone && s.book.Load().places()
 }
 
 // InDialog tells whether a dialog of ours vouches for a request: a remote may go on with a call from another address than it began it from.

@@ -123,3 +123,80 @@ func TestReloadLiftsBans(t *testing.T) {
 	r.send(strings.Replace(f.invite(1, "", offer), f.dialer.addr().String(), r.addr().String(), 1))
 	r.want("SIP/2.0 100")
 }
+
+// office is a server that passes the REGISTERs of phones on, from wherever they come.
+func office(t *testing.T) *fixture {
+	return newFixture(t, local(func(c *Config) {
+		wary(c)
+		c.Accounts.Local = false
+		for i := range c.Listeners {
+			c.Listeners[i].Sources = nil
+		}
+	}))
+}
+
+// After a restart of callseal, or of their own router, phones that share an address ask for all sorts of things before they register anew. That
+// locks none of them out, and whose call or subscription is gone hears of it; a scanner among them is banned all the same.
+func TestOfficeAfterARestart(t *testing.T) {
+	f := office(t)
+	var phones []*telephone
+	for i := range 6 {
+		phones = append(phones, newTelephone(t, f, fmt.Sprint(101+i), "secret"))
+	}
+	old := func(p *telephone, method string) {
+		t.Helper()
+		p.seq++
+		p.send(fmt.Sprintf("%s sip:x@%s SIP/2.0\nVia: SIP/2.0/UDP %s;branch=z9hG4bK%s%d;rport\nMax-Forwards: 70\nFrom: <sip:%s@%s>;tag=%s\n"+
+			"To: <sip:x@%s>;tag=before\nCall-ID: old-%s\nCSeq: %d %s\n\n",
+			method, serverIP, p.addr(), p.user, p.seq, p.user, serverIP, p.user, serverIP, p.user, p.seq, method))
+		p.want("SIP/2.0 481")
+	}
+	for _, p := range phones {
+		for _, method := range []string{"BYE", "INVITE", "UPDATE", "SUBSCRIBE"} {
+			old(p, method)
+		}
+	}
+	if bans := f.Bans(); len(bans) != 0 {
+		t.Fatalf("banned for what belongs to old calls: %+v", bans)
+	}
+	for i, p := range phones {
+		p.send(fmt.Sprintf("OPTIONS sip:%s SIP/2.0\nVia: SIP/2.0/UDP %s;branch=z9hG4bKo%d;rport\nMax-Forwards: 70\nFrom: <sip:%s@%s>;tag=o\n"+
+			"To: <sip:%s>\nCall-ID: options-%d\nCSeq: 1 OPTIONS\n\n", serverIP, p.addr(), i, p.user, serverIP, serverIP, i))
+	}
+	answer := func(p *telephone, status, extra string) {
+		t.Helper()
+		done := make(chan message, 1)
+		go func() { done <- p.ask("REGISTER", p.user, "Authorization: Digest username=\"x\"\n", "", nil) }() // waited for below
+		req := f.dialer.want("REGISTER ")
+		if extra == "" {
+			extra = "Contact: " + req.header("Contact") + "\n"
+		}
+		f.dialer.answer(req, status, "d", extra, "")
+		wantStatus(t, <-done, status)
+	}
+	const no = "WWW-Authenticate: Digest realm=\"asterisk\", nonce=\"n\"\n"
+	answer(phones[0], "401 Unauthorized", no)
+	if bans := f.Bans(); len(bans) != 1 || !bans[0].Door || bans[0].Why != transport.OffenceUnknown {
+		t.Fatalf("banned: %+v", bans)
+	}
+	answer(phones[0], "200 OK", "")
+	answer(phones[1], "200 OK", "")
+	if bans := f.Bans(); len(bans) != 0 {
+		t.Errorf("still banned: %+v", bans)
+	}
+}
+
+// Who guesses passwords where nobody has registered loses the door too.
+func TestTheDoorClosesForGuesses(t *testing.T) {
+	f := office(t)
+	p := newTelephone(t, f, "101", "secret")
+	for range 5 {
+		done := make(chan message, 1)
+		go func() { done <- p.ask("REGISTER", "101", "Authorization: Digest username=\"x\"\n", "", nil) }() // waited for below
+		f.dialer.answer(f.dialer.want("REGISTER "), "401 Unauthorized", "d", "WWW-Authenticate: Digest realm=\"asterisk\", nonce=\"n\"\n", "")
+		wantStatus(t, <-done, "401")
+	}
+	if bans := f.Bans(); len(bans) != 1 || bans[0].Door || bans[0].Why != transport.OffenceDigest {
+		t.Errorf("banned: %+v", bans)
+	}
+}

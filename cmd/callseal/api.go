@@ -127,7 +127,7 @@ func (a api) Bans() []web.Ban {
 		if b.Who.IsSingleIP() {
 			who = b.Who.Addr().String()
 		}
-		out = append(out, web.Ban{Address: who, Transports: b.Transports(), Cause: b.Why.String(),
+		out = append(out, web.Ban{Address: who, Transports: b.Transports(), Cause: b.Why.String(), Registers: b.Door,
 			Since: b.Since.UTC(), Until: b.Until.UTC(), Dropped: b.Dropped})
 	}
 	return out

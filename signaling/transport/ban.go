@@ -63,14 +63,18 @@ type BanRule struct {
 	For    time.Duration // how long a ban lasts
 }
 
-// Ban is an address of which nothing is taken.
+// Ban is an address of which nothing is taken, but for what Door says.
 type Ban struct {
-	Who     netip.Prefix // an IPv4 address, or an IPv6 /64
-	Stream  bool         // TCP and TLS; else UDP. An address may be banned on both
-	Why     Offence      // the last one
+	Who    netip.Prefix // an IPv4 address, or an IPv6 /64
+	Stream bool         // TCP and TLS; else UDP. An address may be banned on both
+	// Door: phones there may still register where phones do, which ends the ban.
+	// An office has one address, and all of its phones ask for something after
+	// a restart of ours or of its router, before they register anew.
+	Door    bool
+	Why     Offence // the last one
 	Since   time.Time
 	Until   time.Time
-	Dropped uint64 // datagrams or connections since
+	Dropped uint64 // datagrams, messages or connections since
 }
 
 // Transports names what is banned of the address.
@@ -103,7 +107,8 @@ const (
 
 // suspect has committed offences, but not enough. Times are counted since bans.began.
 type suspect struct {
-	offences int
+	offences int           // since the last ban
+	grave    int           // of them and those before: what closes the door
 	since    time.Duration // of the first
 	heard    [4]uint64     // what was sent last; 0 is nothing
 }
@@ -124,6 +129,7 @@ func (s *suspect) repeats(what uint64) bool {
 // sentence is a ban as it is kept.
 type sentence struct {
 	why          Offence
+	door         bool
 	since, until time.Duration
 	dropped      uint64
 }
@@ -145,13 +151,18 @@ func newBans(rule BanRule, now time.Time) *bans {
 
 // ban is a sentence as it is shown.
 func (b *bans) ban(who mark, s sentence) Ban {
-	return Ban{Who: who.prefix(), Stream: who.stream, Why: s.why, Since: b.began.Add(s.since), Until: b.began.Add(s.until), Dropped: s.dropped}
+	return Ban{Who: who.prefix(), Stream: who.stream, Door: s.door, Why: s.why, Since: b.began.Add(s.since), Until: b.began.Add(s.until), Dropped: s.dropped}
 }
 
-// offend counts an offence; ok says that it led to a ban. What is repeated, as
-// a client does over UDP that hears nothing, is one offence; what 0 is always
-// another one.
-func (b *bans) offend(who mark, why Offence, what uint64, now time.Time) (ban Ban, ok bool) {
+// offence is one as it is counted.
+type offence struct {
+	why   Offence
+	grave bool   // committed by registering: enough of these are a ban without a door
+	what  uint64 // what is heard again, as of a client over UDP that gets no answer, is one offence; 0 is always another one
+}
+
+// offend counts an offence; ok says that it led to a ban, or closed the door of one.
+func (b *bans) offend(who mark, o offence, now time.Time) (ban Ban, ok bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.rule.After <= 0 {
@@ -159,7 +170,8 @@ func (b *bans) offend(who mark, why Offence, what uint64, now time.Time) (ban Ba
 	}
 	at := now.Sub(b.began)
 	b.expire(at)
-	if b.banned.get(who) != nil {
+	before := b.banned.get(who)
+	if before != nil && (!before.door || !o.grave) {
 		return Ban{}, false // was on its way when the ban came
 	}
 	s := b.suspects.get(who)
@@ -172,15 +184,26 @@ func (b *bans) offend(who mark, why Offence, what uint64, now time.Time) (ban Ba
 	if at-s.since > b.rule.Within {
 		*s = suspect{since: at}
 	}
-	if s.repeats(what) {
+	if s.repeats(o.what) {
 		return Ban{}, false
 	}
 	s.offences++
-	if s.offences < b.rule.After {
+	if o.grave {
+		s.grave++
+	}
+	door := s.grave < b.rule.After
+	if door && (before != nil || s.offences < b.rule.After) {
 		return Ban{}, false
 	}
-	b.suspects.drop(who)
-	*b.banned.add(who) = sentence{why: why, since: at, until: at + b.rule.For}
+	if s.offences = 0; !door {
+		b.suspects.drop(who)
+	}
+	dropped := uint64(0)
+	if before != nil {
+		dropped = before.dropped
+		b.banned.drop(who)
+	}
+	*b.banned.add(who) = sentence{why: o.why, door: door, since: at, until: at + b.rule.For, dropped: dropped}
 	b.living.Store(int64(b.banned.len()))
 	return b.ban(who, *b.banned.get(who)), true
 }
@@ -191,19 +214,27 @@ func (b *bans) setRule(rule BanRule) {
 	b.rule = rule
 }
 
-// holds tells whether somebody is banned, and counts what is dropped for it.
-func (b *bans) holds(who mark, now time.Time) bool {
+// holds tells whether somebody is banned, and whether with a door.
+func (b *bans) holds(who mark, now time.Time) (held, door bool) {
 	if b.living.Load() == 0 {
-		return false
+		return false, false
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	s := b.banned.get(who)
 	if s == nil || now.Sub(b.began) >= s.until {
-		return false
+		return false, false
 	}
-	s.dropped++
-	return true
+	return true, s.door
+}
+
+// drop counts what is dropped for a ban.
+func (b *bans) drop(who mark) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if s := b.banned.get(who); s != nil {
+		s.dropped++
+	}
 }
 
 // lift ends the bans of an address, and forgets its offences.

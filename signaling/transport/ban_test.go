@@ -26,9 +26,10 @@ func TestOffencesHaveNames(t *testing.T) {
 // The table agrees with a model that keeps every offence there ever was, while it is small enough not to forget.
 func TestPropertyBans(t *testing.T) {
 	type entry struct {
-		offences int
-		since    time.Time
-		until    time.Time
+		offences, grave int
+		since           time.Time
+		until           time.Time
+		door            bool
 	}
 	addrs := []netip.Addr{netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("::ffff:192.0.2.1"), netip.MustParseAddr("192.0.2.2"),
 		netip.MustParseAddr("2001:db8::1"), netip.MustParseAddr("2001:db8::2:3"), netip.MustParseAddr("2001:db8:0:1::1")}
@@ -54,22 +55,29 @@ func TestPropertyBans(t *testing.T) {
 				}
 				*e = entry{}
 			case 1, 2:
-				if got := b.holds(who, now); got != banned {
-					t.Fatalf("held %v, want %v", got, banned)
+				if got, door := b.holds(who, now); got != banned || door != (banned && e.door) {
+					t.Fatalf("held %v, door %v, want %v, %v", got, door, banned, e.door)
 				}
 			default:
-				want := false
-				if !banned {
-					if e.offences == 0 || now.Sub(e.since) > rule.Within {
-						*e = entry{since: now}
+				o, want := offence{why: OffenceMalformed, grave: rapid.Bool().Draw(t, "grave")}, false
+				if !banned || e.door && o.grave {
+					if e.offences == 0 && e.grave == 0 || now.Sub(e.since) > rule.Within {
+						*e = entry{since: now, until: e.until, door: e.door}
 					}
-					if e.offences++; e.offences == rule.After {
+					e.offences++
+					if o.grave {
+						e.grave++
+					}
+					switch {
+					case e.grave == rule.After:
 						*e, want = entry{until: now.Add(rule.For)}, true
+					case !banned && e.offences >= rule.After:
+						e.offences, e.until, e.door, want = 0, now.Add(rule.For), true, true
 					}
 				}
-				ban, got := b.offend(who, OffenceDigest, 0, now)
-				if got != want || got && (!ban.Until.Equal(now.Add(rule.For)) || !ban.Who.Contains(who.prefix().Addr()) || ban.Stream != proto.Stream()) {
-					t.Fatalf("banned %v as %+v, want %v", got, ban, want)
+				ban, got := b.offend(who, o, now)
+				if got != want || got && (!ban.Until.Equal(now.Add(rule.For)) || !ban.Who.Contains(who.prefix().Addr()) || ban.Stream != proto.Stream() || ban.Door != e.door) {
+					t.Fatalf("banned %v as %+v, want %v %+v", got, ban, want, e)
 				}
 			}
 			living := 0
@@ -111,17 +119,17 @@ func TestForgedFloodIsBounded(t *testing.T) {
 	b := newBans(usual, now)
 	scanner := markOf(netip.MustParseAddr("192.0.2.1"), UDP)
 	for range usual.After {
-		b.offend(scanner, OffenceScanner, 0, now)
+		b.offend(scanner, offence{why: OffenceScanner}, now)
 	}
 	forged := func(i int) mark {
 		return markOf(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}), UDP)
 	}
 	for i := range 2 * maxSuspects {
-		if _, ok := b.offend(forged(i), OffenceUnknown, 0, now); ok {
+		if _, ok := b.offend(forged(i), offence{why: OffenceUnknown}, now); ok {
 			t.Fatal("banned for one offence")
 		}
 	}
-	if !b.holds(scanner, now) {
+	if held, _ := b.holds(scanner, now); !held {
 		t.Error("the ban is forgotten")
 	}
 	if got := b.suspects.len(); got != maxSuspects || len(b.suspects.slots) > maxSuspects {
@@ -132,11 +140,12 @@ func TestForgedFloodIsBounded(t *testing.T) {
 	}
 	for i := range maxBans {
 		for range usual.After {
-			b.offend(forged(i), OffenceUnknown, 0, now)
+			b.offend(forged(i), offence{why: OffenceUnknown}, now)
 		}
 	}
-	if got := len(b.all(now)); got != maxBans || len(b.banned.slots) > maxBans || b.holds(scanner, now) {
-		t.Errorf("%d bans in %d slots, the eldest among them: %v", got, len(b.banned.slots), b.holds(scanner, now))
+	held, _ := b.holds(scanner, now)
+	if got := len(b.all(now)); got != maxBans || len(b.banned.slots) > maxBans || held {
+		t.Errorf("%d bans in %d slots, the eldest among them: %v", got, len(b.banned.slots), held)
 	}
 	if next, ok := b.sweep(now.Add(usual.For)); ok || len(b.all(now.Add(usual.For))) != 0 || b.living.Load() != 0 {
 		t.Errorf("left after the time: next %v", next)
@@ -148,9 +157,9 @@ func TestHoldsDoesNotAllocate(t *testing.T) {
 	b := newBans(usual, now)
 	who := netip.MustParseAddr("192.0.2.1")
 	for range usual.After {
-		b.offend(markOf(who, UDP), OffenceUnknown, 0, now)
+		b.offend(markOf(who, UDP), offence{why: OffenceUnknown}, now)
 	}
-	if n := testing.AllocsPerRun(100, func() { b.holds(markOf(who, UDP), now) }); n != 0 {
+	if n := testing.AllocsPerRun(100, func() { b.holds(markOf(who, UDP), now); b.drop(markOf(who, UDP)) }); n != 0 {
 		t.Errorf("%v allocations for a datagram that is dropped", n)
 	}
 	if got := b.all(now)[0].Dropped; got < 100 {

@@ -279,6 +279,9 @@ func (e *Endpoint) afterLanes(f func()) {
 // arrived takes a message from a connection or a socket: taps it, counts it, and hands it to its Call-ID's lane. A socket's message lies in its
 // reader's buffer, which is used again.
 func (e *Endpoint) arrived(f *Flow, m *message) {
+	if e.barred(m, f) {
+		return
+	}
 	if m.fault != nil && m.fault.cause == notSIP {
 		e.metrics.refuse(notSIP)
 		e.Misbehaved(f, OffenceMalformed)
@@ -331,7 +334,7 @@ func (e *Endpoint) lostFraming(c *conn, m *message) {
 func (e *Endpoint) reject(f *Flow, m *message, flt *fault) {
 	e.metrics.refuse(flt.cause)
 	if flt.cause.malformed() && (e.known(m, f) || e.asked(m, f)) { // of others it is counted by unwelcome
-		e.Misbehaved(f, OffenceMalformed)
+		e.misbehaved(f, offence{why: OffenceMalformed, grave: m.method() == sip.REGISTER})
 	}
 	e.log.Debug("message refused", "remote", f.remote, "flow", f.id, "cause", flt.cause.String(), "answer", flt.status)
 	if b := refuse(m, flt, f.remote, e.server); b != nil {

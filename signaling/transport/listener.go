@@ -160,7 +160,7 @@ func (b *bound) accept() {
 func (l *listener) admit(raw net.Conn) {
 	e := l.endpoint
 	remote := tcpAddr(raw.RemoteAddr())
-	if e.banned(remote.Addr(), l.Proto) {
+	if e.banned(remote.Addr(), l.Proto, l.Role) {
 		e.metrics.turnAway(bannedAddress)
 		_ = raw.Close()
 		return
@@ -207,7 +207,7 @@ func (l *listener) converse(raw net.Conn, remote netip.AddrPort, started time.Ti
 		listener: l.Name, local: local, remote: remote, contact: contact})
 	c.accepted = true
 	if e.connectionBegun(c) {
-		if e.banned(remote.Addr(), l.Proto) { // while the handshake went on
+		if e.banned(remote.Addr(), l.Proto, l.Role) { // while the handshake went on
 			c.end(bannedAddress, ErrBanned)
 		}
 		c.serve(started)

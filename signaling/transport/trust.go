@@ -22,8 +22,8 @@ type Trust struct {
 type Gatekeeper interface {
 	// Known tells whether requests are expected from a flow, because of who is at its other end.
 	Known(f *Flow) bool
-	// Registers tells whether anybody may try to register over a flow: who it is, is for the answer to say.
-	Registers(f *Flow) bool
+	// Registers tells whether anybody may try to register at the listeners of a role: who it is, is for the answer to say.
+	Registers(at Role) bool
 	// Challenges tells whether a request of this method is taken from anybody over a flow: who it is, is for a challenge to find out.
 	Challenges(f *Flow, method sip.RequestMethod) bool
 	// InDialog tells whether a dialog of ours vouches for a request, whoever sends it; tag is that of its To.
@@ -80,12 +80,45 @@ func (g *sentry) close() {
 	}
 }
 
-// banned tells, before a datagram is read or a connection is taken, whether its source is banned.
-func (e *Endpoint) banned(a netip.Addr, p Proto) bool {
-	if !e.sentry.bans.holds(markOf(a, p), time.Now()) || e.exempt(a) {
+// banned tells, before a datagram is read or a connection is taken at a listener, whether its source is banned. Of a ban with a door that is not
+// known yet where phones register: see barred.
+func (e *Endpoint) banned(a netip.Addr, p Proto, at Role) bool {
+	held, door := e.sentry.bans.holds(markOf(a, p), time.Now())
+	switch {
+	case !held:
+		return false
+	case e.exempt(a): // since: a phone has registered, or a trunk has proven itself
+		e.Lift(a)
+		return false
+	case door && e.doorAt(at):
 		return false
 	}
+	e.turnedAway(a, p)
+	return true
+}
+
+// doorAt tells whether phones may register at the listeners of a role.
+func (e *Endpoint) doorAt(r Role) (is bool) {
+	defer e.trusting(&is)
+	return e.sentry.keeper.Registers(r)
+}
+
+func (e *Endpoint) turnedAway(a netip.Addr, p Proto) {
+	e.sentry.bans.drop(markOf(a, p))
 	e.metrics.banDrops.WithLabelValues(p.String()).Inc()
+}
+
+// barred tells whether a message from a banned address is dropped although phones there may register: all but a REGISTER, and what a dialog of
+// ours vouches for.
+func (e *Endpoint) barred(m *message, f *Flow) bool {
+	a := f.remote.Addr()
+	if held, _ := e.sentry.bans.holds(markOf(a, f.proto), time.Now()); !held || f.conn != nil && !f.conn.accepted || m.isResponse() || e.exempt(a) {
+		return false
+	}
+	if m.fault == nil && (m.method() == sip.REGISTER || e.inDialog(m)) {
+		return false
+	}
+	e.turnedAway(a, f.proto)
 	return true
 }
 
@@ -109,17 +142,33 @@ func (e *Endpoint) known(m *message, f *Flow) (is bool) {
 	if e.sentry.keeper == nil || f.conn != nil && !f.conn.accepted {
 		return true
 	}
-	if e.sentry.keeper.Known(f) || m.method() == sip.REGISTER && e.sentry.keeper.Registers(f) {
+	if e.sentry.keeper.Known(f) {
 		return true
 	}
+	if !e.sentry.keeper.Registers(f.role) {
+		return e.inDialog(m)
+	}
+	// A phone whose call or subscription is from before a restart of ours has to hear that it is over (481), or it goes on asking.
+	return m.method() == sip.REGISTER || m.toTag() != ""
+}
+
+// inDialog tells whether a dialog of ours vouches for a request.
+func (e *Endpoint) inDialog(m *message) (is bool) {
+	defer e.trusting(&is)
+	tag := m.toTag()
+	callID, _ := m.first("Call-ID")
+	return tag != "" && e.sentry.keeper.InDialog(callID, tag)
+}
+
+// toTag is the tag in To, or "".
+func (m *message) toTag() string {
 	to, _ := m.first("To")
 	a, err := parseNameAddr(to)
 	if err != nil {
-		return false
+		return ""
 	}
 	tag, _ := a.params.Get("tag")
-	callID, _ := m.first("Call-ID")
-	return tag != "" && e.sentry.keeper.InDialog(callID, tag)
+	return tag
 }
 
 // asked tells whether a request of somebody who is not known is taken to be challenged, and likewise what belongs to the challenge.
@@ -151,7 +200,7 @@ func (e *Endpoint) unwelcome(m *message, f *Flow) bool {
 	if why == OffenceUnknown && trust.Drop && f.socket != nil { // who hears nothing repeats it
 		what = maphash.Bytes(tagSeed, m.raw)
 	}
-	e.misbehaved(f, why, what)
+	e.misbehaved(f, offence{why: why, what: what})
 	if !scans && !trust.Drop {
 		return false
 	}
@@ -179,32 +228,37 @@ func (t *Trust) scanner(m *message) bool {
 }
 
 // Misbehaved counts an offence of whoever is at the other end of a flow. Enough of them are a ban, from the next octet on: datagrams are
-// dropped unread, connections are closed before their handshake, and those that stand are cut.
-func (e *Endpoint) Misbehaved(f *Flow, why Offence) { e.misbehaved(f, why, 0) }
+// dropped unread, connections are closed before their handshake, and those that stand are cut; but see Ban.Door.
+func (e *Endpoint) Misbehaved(f *Flow, why Offence) {
+	e.misbehaved(f, offence{why: why, grave: why == OffenceDigest})
+}
 
-// misbehaved is Misbehaved, but what was heard before is no new offence.
-func (e *Endpoint) misbehaved(f *Flow, why Offence, what uint64) {
+func (e *Endpoint) misbehaved(f *Flow, o offence) {
 	if f.conn != nil && !f.conn.accepted || e.exempt(f.remote.Addr()) {
 		return
 	}
-	ban, ok := e.sentry.bans.offend(markOf(f.remote.Addr(), f.proto), why, what, time.Now())
+	ban, ok := e.sentry.bans.offend(markOf(f.remote.Addr(), f.proto), o, time.Now())
 	if !ok {
 		return
 	}
-	e.metrics.bans.WithLabelValues(why.String()).Inc()
+	e.metrics.bans.WithLabelValues(o.why.String()).Inc()
 	e.watchBans()
 	e.announce(ban)
 	if ban.Stream {
-		e.cut(ban.Who)
+		e.cut(ban, f.conn)
 	}
 }
 
-// cut ends the connections of a banned address.
-func (e *Endpoint) cut(who netip.Prefix) {
+// cut ends the connections of a banned address: with a door, at the listeners of phones that one only over which the offence came.
+func (e *Endpoint) cut(b Ban, own *conn) {
+	spared := b.Door && e.doorAt(Phone)
 	var theirs []*conn
 	e.mu.Lock()
 	for c := range e.conns {
-		if c.accepted && who.Contains(c.flow.remote.Addr().WithZone("")) {
+		if spared && c.flow.role == Phone && c != own {
+			continue
+		}
+		if c.accepted && b.Who.Contains(c.flow.remote.Addr().WithZone("")) {
 			theirs = append(theirs, c)
 		}
 	}
@@ -220,7 +274,7 @@ func (e *Endpoint) cut(who netip.Prefix) {
 func (e *Endpoint) announce(b Ban) {
 	if left, due := e.sentry.banLines.due(b.Since); due {
 		e.log.Warn("address banned", "address", b.Who.String(), "transport", b.Transports(), "cause", b.Why.String(), "for", b.Until.Sub(b.Since).String(),
-			"left_out", left, "advice", b.Why.advice())
+			"may_register", b.Door, "left_out", left, "advice", b.Why.advice())
 	}
 }
 

@@ -21,6 +21,7 @@ type doorkeeper struct {
 	known  map[netip.Addr]bool
 	exempt map[netip.Addr]bool
 	dialog string // its To tag
+	phones bool   // may register where phones are
 }
 
 func (d *doorkeeper) Known(f *Flow) bool {
@@ -31,7 +32,7 @@ func (d *doorkeeper) Known(f *Flow) bool {
 
 func (d *doorkeeper) InDialog(_, tag string) bool { return tag == d.dialog }
 
-func (d *doorkeeper) Registers(*Flow) bool { return false }
+func (d *doorkeeper) Registers(at Role) bool { return d.phones && at == Phone }
 
 func (d *doorkeeper) Challenges(f *Flow, method sip.RequestMethod) bool {
 	return method == sip.MESSAGE && f.Role() == Dialer
@@ -208,6 +209,101 @@ func TestBanCutsConnections(t *testing.T) {
 	}
 }
 
+// Where phones register, a ban leaves them one door: their REGISTERs, and what belongs to calls of ours. Only who does wrong by registering loses
+// that too.
+func TestTheDoorOfABan(t *testing.T) {
+	d := newDoorkeeper()
+	d.phones = true
+	b := trusting(t, d, true)
+	d.let("127.0.0.9", false)
+	probe, c := callFrom(t, b, "udp", "127.0.0.9"), callFrom(t, b, "udp", "127.0.8.2")
+	settled := 1000                         // no repetition
+	heard := func(say string, status int) { // 0: nothing
+		t.Helper()
+		c.say(t, say)
+		if status != 0 {
+			if h := c.hear(t); h.status() != status {
+				t.Errorf("%s, want %d", h.start, status)
+			}
+			return
+		}
+		settled++
+		probe.say(t, options(UDP, settled))
+		probe.hear(t)
+	}
+	register := func(n int) string {
+		return text("REGISTER", UDP, fmt.Sprint("r", n), fmt.Sprint("z9hG4bKr", n), 1, "", "")
+	}
+	tagged := func(n int, tag string) string {
+		return strings.Replace(options(UDP, n), "To: <sip:bob@127.0.0.1>", "To: <sip:bob@127.0.0.1>;tag="+tag, 1)
+	}
+	for n := range 2 * usual.After {
+		heard(tagged(n, "before"), 200) // the handler's answer
+	}
+	if len(b.Bans()) != 0 {
+		t.Fatal("banned for what belongs to old calls")
+	}
+	for n := range usual.After {
+		heard(options(UDP, 100+n), 0)
+	}
+	if bans := b.Bans(); len(bans) != 1 || !bans[0].Door {
+		t.Fatalf("banned: %+v", bans)
+	}
+	heard(options(UDP, 200), 0)
+	heard("GET / HTTP/1.0\n\n", 0)
+	heard(tagged(201, "before"), 0)
+	if got := b.Bans()[0].Dropped; got != 3 {
+		t.Errorf("%d dropped, want 3", got)
+	}
+	heard(register(1), 200)
+	heard(tagged(202, "ours"), 200)
+	d.let("127.0.0.8", false)
+	elsewhere, witness := callFrom(t, b, "udpdialers", "127.0.8.2"), callFrom(t, b, "udpdialers", "127.0.0.8")
+	elsewhere.say(t, register(2))
+	witness.say(t, options(UDP, 300))
+	witness.hear(t)
+	if got := b.Bans()[0].Dropped; got != 4 {
+		t.Errorf("%d dropped, want the one where no phone registers too", got)
+	}
+	for n := range usual.After {
+		heard(strings.Replace(register(10+n), "CSeq: 1", "CSeq: x", 1), 400)
+	}
+	if bans := b.Bans(); len(bans) != 1 || bans[0].Door || bans[0].Why != OffenceMalformed {
+		t.Errorf("banned: %+v", bans)
+	}
+	heard(register(3), 0)
+	if got := b.Bans()[0].Dropped; got != 5 {
+		t.Errorf("%d dropped, want 5", got)
+	}
+	d.let("127.0.8.2", true) // it has registered from elsewhere
+	heard(register(4), 200)
+	if bans := b.Bans(); len(bans) != 0 {
+		t.Errorf("still listed: %+v", bans)
+	}
+}
+
+// The same over connections: that of who did wrong is cut, so that a phone comes back and registers; others of its address stay, and new ones are taken.
+func TestTheDoorOfABanOverStreams(t *testing.T) {
+	d := newDoorkeeper()
+	d.phones = true
+	b := trusting(t, d, true)
+	idle, c := callFrom(t, b, "tcp", "127.0.8.3"), callFrom(t, b, "tcp", "127.0.8.3")
+	for n := range usual.After {
+		_, _ = io.WriteString(c, crlf(options(TCP, n)))
+	}
+	c.closedWithin(t, patience)
+	for i, phone := range []*caller{idle, callFrom(t, b, "tcp", "127.0.8.3")} {
+		phone.say(t, options(TCP, 100+i)) // dropped
+		phone.say(t, text("REGISTER", TCP, fmt.Sprint("r", i), fmt.Sprint("z9hG4bKr", i), 1, "", ""))
+		if h := phone.hear(t); h.status() != 200 || !strings.HasSuffix(h.Get("CSeq"), "REGISTER") {
+			t.Errorf("connection %d: %s", i, h.start)
+		}
+	}
+	if bans := b.Bans(); len(bans) != 1 || !bans[0].Door || bans[0].Dropped != 2 {
+		t.Errorf("banned: %+v", bans)
+	}
+}
+
 // What counts against whom, and who gets an answer.
 func TestOffences(t *testing.T) {
 	const scanner = "User-Agent: Friendly-Scanner/1\n"
@@ -288,11 +384,11 @@ func TestTrustChanges(t *testing.T) {
 	for range usual.After {
 		b.Misbehaved(f, OffenceDigest)
 	}
-	if len(b.Bans()) != 1 || !b.banned(f.remote.Addr(), TLS) {
+	if len(b.Bans()) != 1 || !b.banned(f.remote.Addr(), TLS, Phone) {
 		t.Fatal("not banned")
 	}
 	d.let("127.0.9.9", true)
-	if b.banned(f.remote.Addr(), TLS) {
+	if b.banned(f.remote.Addr(), TLS, Phone) {
 		t.Error("banned although it is ours")
 	}
 	b.SetTrust(Trust{})
@@ -320,12 +416,12 @@ func TestBanEnds(t *testing.T) {
 		}
 		time.Sleep(usual.For - time.Millisecond)
 		synctest.Wait()
-		if !b.banned(f.remote.Addr(), UDP) || b.count(t, "callseal_banned") != 1 {
+		if !b.banned(f.remote.Addr(), UDP, Phone) || b.count(t, "callseal_banned") != 1 {
 			t.Error("not banned for the whole time")
 		}
 		time.Sleep(time.Millisecond)
 		synctest.Wait()
-		if b.banned(f.remote.Addr(), UDP) || b.count(t, "callseal_banned") != 0 || len(b.Bans()) != 0 {
+		if b.banned(f.remote.Addr(), UDP, Phone) || b.count(t, "callseal_banned") != 0 || len(b.Bans()) != 0 {
 			t.Error("banned for longer")
 		}
 		b.stop()
@@ -341,7 +437,7 @@ func BenchmarkBannedDatagram(b *testing.B) {
 	}
 	b.ReportAllocs()
 	for b.Loop() {
-		if !bench.banned(f.remote.Addr(), UDP) {
+		if !bench.banned(f.remote.Addr(), UDP, Phone) {
 			b.Fatal("not banned")
 		}
 	}

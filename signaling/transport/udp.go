@@ -110,7 +110,7 @@ func (s *socket) serve() {
 			time.Sleep(acceptPause) // an error of the network belongs to no datagram; never spin on it
 			continue
 		}
-		if s.endpoint.banned(from.Addr(), UDP) {
+		if s.endpoint.banned(from.Addr(), UDP, s.owner.Load().role) {
 			continue
 		}
 		m := datagram(buf[:n])

@@ -169,9 +169,10 @@ type Ban struct {
 	Address    string    `json:"address" doc:"The address, of IPv6 its /64."`
 	Transports string    `json:"transports" doc:"What is banned of it: udp, or tcp and tls."`
 	Cause      string    `json:"cause" doc:"The last thing that it did."`
+	Registers  bool      `json:"registers" doc:"Whether a phone there may still register, which ends the ban."`
 	Since      time.Time `json:"since" doc:"When the ban began."`
 	Until      time.Time `json:"until" doc:"When it ends."`
-	Dropped    uint64    `json:"dropped" doc:"Datagrams or connections since."`
+	Dropped    uint64    `json:"dropped" doc:"Datagrams, messages or connections since."`
 }
 
 // Configuration is the answer of /api/v1/config.

@@ -165,7 +165,7 @@ func (c *Call) sent() {
 	}
 	c.after(clock{timer: silentTimer}, c.house.Silent, func() {
 		if c.attempts.now == a && !a.heard && c.machine.state == calling {
-			c.dead("INVITE without any answer")
+			c.house.dead(a.to.Trunk, silentInvite)
 			c.moveOn("silent", nil)
 		}
 	})
@@ -178,18 +178,32 @@ func (c *Call) heard(r transport.Result) {
 	if r.Err != nil || !challenged(r) {
 		c.attempted(a)
 	}
+	c.house.noteHealth(c.b.party.Trunk, r, !a.heard)
+	if r.Err == nil {
+		a.heard, a.rings = true, a.rings || r.Response.StatusCode > 100
+	}
+}
+
+// silentInvite is the fault of a trunk that did not even say 100.
+const silentInvite = "INVITE without any answer"
+
+// noteHealth notes what came of an INVITE at its trunk; nil is a phone's. first
+// is the first thing that came.
+func (h *House) noteHealth(t *trunk.Trunk, r transport.Result, first bool) {
 	if r.Err != nil {
 		if why := unreachable(r.Err); why != "" {
-			c.dead(why)
+			h.dead(t, why)
 		}
 		return
 	}
-	if t := c.b.party.Trunk; t != nil && !a.heard {
-		c.house.Desk.Alive(t, 0)
+	if t == nil {
+		return
 	}
-	a.heard, a.rings = true, a.rings || r.Response.StatusCode > 100
-	if wish := RetryAfter(r.Response); c.b.party.Trunk != nil && r.Response.StatusCode == 503 && wish > 0 {
-		c.house.Desk.Rest(c.b.party.Trunk, wish)
+	if first {
+		h.Desk.Alive(t, 0)
+	}
+	if wish := RetryAfter(r.Response); r.Response.StatusCode == 503 && wish > 0 {
+		h.Desk.Rest(t, wish)
 	}
 }
 
@@ -207,9 +221,9 @@ func (c *Call) attempted(a *attempt) {
 	}
 }
 
-func (c *Call) dead(reason string) {
-	if t := c.b.party.Trunk; t != nil {
-		c.house.Desk.Dead(t, reason)
+func (h *House) dead(t *trunk.Trunk, reason string) {
+	if t != nil {
+		h.Desk.Dead(t, reason)
 	}
 }
 

@@ -2,14 +2,11 @@ package call
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 
 	"github.com/emiago/sipgo/sip"
 
-	"callseal/media"
-	"callseal/sdp"
 	"callseal/signaling/dialog"
 	"callseal/signaling/header"
 	"callseal/signaling/transport"
@@ -17,23 +14,15 @@ import (
 
 // placement is C, the leg that a transfer sets up: by what transfer.go says.
 type placement struct {
-	number  int
-	side    side // of X, whose place it is to take
-	leg     *leg
-	invite  *sip.Request
-	theirs  *sip.Request        // whose headers cross in it: those of the call
-	waits   bool                // for its turn at its trunk
-	tx      *transport.ClientTx // nil before it is asked
-	cancel  context.CancelFunc  // likewise
-	dropped bool                // it is not wanted any more
-	least   bool                // it wanted a longer session, and was asked again
-
-	negotiation *negotiation // of C and Y
-	offer       *offering
-	forks       map[string]agreed // what each To tag of C answered
-	answers     map[string]dialog.Timer
-	heard       *sdp.Description // what Y had said when C was offered it
-	status      rejection        // what C said last, for X's ears
+	number   int
+	side     side // of X, whose place it is to take
+	to       string
+	replaces replacement
+	dropped  bool       // it is not wanted any more
+	*callee             // who is asked now
+	waiting  []Party    // who else may be, the next one first
+	status   rejection  // what C said last, for X's ears
+	verdict  *rejection // what one said before that gave way to another; nil: none did
 
 	x subscriber
 }
@@ -56,37 +45,27 @@ func (c *Call) execute(s side, tx *transport.ServerTx, to header.ReferTo) *refus
 	if d == nil {
 		return &refused{481, "Call Transaction Does Not Exist", "no_dialog"}
 	}
-	to.Number = party.Rules().Came(to.Number)
-	var targets []Party
-	var r replacement
+	p := &placement{side: s, to: party.Rules().Came(to.Number), callee: &callee{leg: &leg{}}}
 	if to.Replaces != nil {
 		far, at, no := c.replaced(*to.Replaces, party)
 		if no != nil {
 			return no
 		}
-		targets, r = []Party{at}, replacement{far, at}
-	}
-	if targets == nil {
-		onward, err := c.house.Next(party, Wanted(party, tx.Flow(), tx.Request(), to.Number))
+		p.waiting, p.replaces = []Party{at}, replacement{far, at}
+	} else {
+		onward, err := c.house.Next(party, Wanted(party, tx.Flow(), tx.Request(), p.to))
 		if err != nil {
 			return &refused{503, Unrouted(party, err), "route"}
 		}
-		targets, to.Number = onward.Parties, onward.Number
-	}
-	p := &placement{side: s, forks: make(map[string]agreed), answers: make(map[string]dialog.Timer)}
-	p.leg = &leg{callID: token(16), tag: token(16), dialogs: make(map[string]*dialog.Dialog)}
-	if err := c.makeRoom(p, targets, to.Number); err != nil {
-		return &refused{503, limitPhrase(err), "limit"}
+		p.waiting, p.to = onward.Parties, onward.Number
 	}
 	p.x = subscriber{tx: tx, leg: c.leg(s), dialog: d, silent: noSubscription(tx.Request()), event: "refer"}
 	if c.hasReferred[s] {
 		p.x.event = fmt.Sprintf("refer;id=%d", tx.Request().CSeq().SeqNo)
 	}
 	if c.session != nil && c.machine.state == up { // else the machine refuses it
-		if err := c.prepare(p, to.Number, r); err != nil {
-			c.house.Log.Error("cannot transfer", "call", c.id, "leg", p.leg.party.Name, "error", err)
-			p.leg.permit.Release()
-			return &refused{503, "SBC cannot make an offer to " + p.leg.party.Name, "transfer"}
+		if no := c.firstCallee(p); no != nil {
+			return no
 		}
 	}
 	c.lastRef++
@@ -95,97 +74,19 @@ func (c *Call) execute(s side, tx *transport.ServerTx, to header.ReferTo) *refus
 	return nil
 }
 
-// makeRoom makes C the first party whose limits let it in; the error is why the
-// last one's did not. What becomes of it after that is X's to hear.
-func (c *Call) makeRoom(p *placement, targets []Party, number string) (err error) {
-	for _, p.leg.party = range targets {
-		if p.leg.party.Trunk == nil {
-			return nil
-		}
-		p.leg.permit, p.waits, err = c.house.Desk.Ask(p.leg.party.Trunk, number, func() {
-			c.box.put(func() { c.itsTurn(p) })
-		})
-		if err == nil {
-			return nil
-		}
-	}
-	return err
-}
-
-// itsTurn asks a C that waited for that, unless it was dropped meanwhile.
-func (c *Call) itsTurn(p *placement) {
-	if p.waits = false; p.number > 0 && !p.dropped {
-		c.inviteTarget(p)
-	}
-}
-
-// errElsewhere: a leg's ports stay where they are, and C's media address is
-// another one.
-var errElsewhere = errors.New("the trunk has another media address than the leg whose place it would take")
-
-// prepare writes C's INVITE: the caller of the call, the number that X named,
-// and what Y has as the offer.
-func (c *Call) prepare(p *placement, number string, r replacement) error {
-	n := &negotiation{ends: c.negotiation.ends, random: rand.Reader}
-	y := &n.ends[p.side.other()]
-	local := c.negotiation.ends[p.side].local
-	bind, show := c.mediaAddress(p.leg.party, p.leg.party.speaks6())
-	if rtp, _ := c.session.Local(mediaSide(p.side)); bind != rtp.Addr() {
-		return errElsewhere
-	}
-	id := make([]byte, 8)
-	_, _ = rand.Read(id) // never fails (Go 1.24)
-	n.ends[p.side] = end{party: p.leg.party, local: endpoint{show, local.RTP, local.RTCP}.local(id)}
-	p.heard = y.said
-	y.stream.Direction = unheld(y.stream.Direction, c.negotiation.ends[p.side].stream.Direction)
-	var err error
-	if p.offer, err = n.refresh(p.side, false); err != nil {
-		return err
-	}
-	p.negotiation = n
-	p.theirs = c.inA.Request().Clone()
-	p.theirs.Recipient.User = number
-	p.theirs.RemoveHeader("Identity") // RFC 8224: it is signed for another number
-	p.theirs.RemoveHeader("Replaces")
-	p.theirs.SetBody(nil)
-	req := Outgoing(p.theirs, p.leg.party, c.wayTo(p), p.leg.callID, p.leg.tag, c.house.UserAgent)
-	req.AppendHeader(sip.NewHeader("Allow", Allow))
-	c.sessionHeaders(req, dialog.Timer{}, 0)
-	if r.at.Reachable() {
-		req.AppendHeader(sip.NewHeader("Replaces", header.Clean(r.dialog.String())))
-		req.AppendHeader(sip.NewHeader("Require", "replaces")) // else it would ring a second time
-	}
-	setSDP(req, p.offer.body)
-	p.invite = req
-	return nil
-}
-
-// unheld is what Y would say to C, where its direction was only the answer to
-// X's hold.
-func unheld(y, x sdp.Direction) sdp.Direction {
-	sends := y == sdp.SendRecv || y == sdp.SendOnly || x == sdp.SendOnly || x == sdp.Inactive
-	receives := y == sdp.SendRecv || y == sdp.RecvOnly || x == sdp.RecvOnly || x == sdp.Inactive
+// firstCallee finds somebody to ask. What becomes of it after that is X's to
+// hear.
+func (c *Call) firstCallee(p *placement) *refused {
+	first := p.waiting[0].Name
+	err := c.nextCallee(p)
 	switch {
-	case sends && receives:
-		return sdp.SendRecv
-	case sends:
-		return sdp.SendOnly
-	case receives:
-		return sdp.RecvOnly
+	case err == nil:
+		return nil
+	case whyNot(err) != notAsked:
+		return &refused{503, limitPhrase(err), "limit"}
 	}
-	return sdp.Inactive
-}
-
-// wayTo is that of what C is told, which are the words of the call's caller.
-func (c *Call) wayTo(p *placement) header.Way {
-	return c.house.Way(c.caller, p.leg.party)
-}
-
-func mediaSide(s side) media.Side {
-	if s == sideB {
-		return media.B
-	}
-	return media.A
+	c.house.Log.Error("cannot transfer", "call", c.id, "leg", first, "error", err)
+	return &refused{503, "SBC cannot make an offer to " + first, "transfer"}
 }
 
 // refuseRefer refuses a REFER that the machine does not take.
@@ -203,8 +104,7 @@ func (c *Call) place(ref int) {
 	c.placed = append(c.placed, p)
 	p.number = len(c.placed)
 	c.hasReferred[p.side] = true
-	c.keys = append(c.keys, Key{p.leg.callID, p.leg.tag})
-	c.house.Enter(c, c.keys[len(c.keys)-1])
+	c.knowCallee(p.callee)
 	res := c.answer(p.x.tx.Request(), 202, "Accepted")
 	if p.x.silent {
 		res.AppendHeader(sip.NewHeader("Refer-Sub", "false"))
@@ -223,29 +123,41 @@ func (c *Call) placement(ref int) *placement { return c.placed[ref-1] }
 func (c *Call) inviteTarget(p *placement) {
 	ctx, cancel := context.WithCancel(context.Background())
 	p.cancel = cancel
-	way := c.wayTo(p)
+	t, way := p.callee, c.wayTo(p.callee)
+	c.watchCallee(p)
 	p.leg.sign(p.invite, Party{})
 	p.tx = c.house.Endpoint.Send(ctx, transport.Outgoing{
 		Request: p.invite.Clone(),
 		Hop:     p.leg.party.Hop(),
 		Prepare: func(req *sip.Request, f *transport.Flow) {
-			req.AppendHeader(&sip.ContactHeader{Address: Complete(req, f, way, header.Setup, p.theirs)})
+			req.AppendHeader(&sip.ContactHeader{Address: Complete(req, f, way, header.Setup, t.theirs)})
 			from := req.From().Address
-			c.box.put(func() { p.invite.From().Address = from })
+			c.box.put(func() { t.invite.From().Address = from })
 		},
 		Each: func(r transport.Result) {
-			if !c.box.put(func() { c.targetSaid(p, r) }) {
-				c.stray(p.leg, p.invite, r)
+			if !c.box.put(func() { c.targetSaid(p, t, r) }) {
+				c.stray(t.leg, t.invite, r)
 			}
 		},
 	})
 }
 
 // targetSaid takes what came of C's INVITE.
-func (c *Call) targetSaid(p *placement, r transport.Result) {
+func (c *Call) targetSaid(p *placement, t *callee, r transport.Result) {
+	if p.callee != t { // somebody else was asked since
+		c.stray(t.leg, t.invite, r)
+		return
+	}
+	c.calleeHeard(t, r)
+	if (r.Err != nil || r.Response.StatusCode >= 300) && c.goesOn(p, r) {
+		return
+	}
 	ev := event{ask: question{ref: p.number}}
 	if r.Err != nil {
 		p.status = rejection{503, unreached(p.leg.party, r.Err)}
+		if p.verdict != nil {
+			p.status = *p.verdict
+		}
 		c.targetFailed(p, ev)
 		return
 	}
@@ -275,7 +187,8 @@ func (c *Call) targetSaid(p *placement, r transport.Result) {
 			return
 		}
 		if body := sdpBody(res); len(body) > 0 && p.leg.dialogs[tag] != nil {
-			_, _ = p.read(tag, body, reliable) // what counts is the 2xx
+			_, err := p.read(tag, body, reliable) // what counts is the 2xx
+			p.offered = p.offered || err == nil
 		}
 		p.status = rejection{res.StatusCode, header.Foreign(res.Reason)}
 		ev.kind, ev.code = evTargetRings, res.StatusCode
@@ -291,18 +204,18 @@ func (c *Call) targetSaid(p *placement, r transport.Result) {
 		}
 		c.feed(ev)
 	default:
-		p.status = c.targetRefusal(p, res)
+		p.status = c.targetRefusal(p.callee, res)
 		c.targetFailed(p, ev)
 	}
 }
 
 // targetRefusal is what X is told of a final answer.
-func (c *Call) targetRefusal(p *placement, res *sip.Response) rejection {
+func (c *Call) targetRefusal(t *callee, res *sip.Response) rejection {
 	switch {
 	case res.StatusCode < 400:
-		return rejection{503, header.Phrase(p.leg.party.Name + " redirects and that is not followed")}
+		return rejection{503, header.Phrase(t.leg.party.Name + " redirects and that is not followed")}
 	case res.StatusCode == 401 || res.StatusCode == 407:
-		return rejection{503, header.Phrase(passwordPhrase(p.leg.party))}
+		return rejection{503, header.Phrase(passwordPhrase(t.leg.party))}
 	}
 	return rejection{res.StatusCode, header.Foreign(res.Reason)}
 }
@@ -363,20 +276,20 @@ func (c *Call) targetDialog(p *placement, res *sip.Response) string {
 
 // read takes what a To tag of C answers: one without SDP repeats what the tag
 // said before.
-func (p *placement) read(tag string, body []byte, final bool) (agreed, error) {
-	a, known := p.forks[tag]
+func (t *callee) read(tag string, body []byte, final bool) (agreed, error) {
+	a, known := t.forks[tag]
 	if known && (a.final || len(body) == 0) {
 		return a, nil
 	}
-	a, err := p.negotiation.read(p.offer, body)
+	a, err := t.negotiation.read(t.offer, body)
 	if err == nil {
-		err = p.negotiation.check(&proposal{from: p.side, stream: a.stream})
+		err = t.negotiation.check(&proposal{from: t.offer.to, stream: a.stream})
 	}
 	if err != nil {
 		return agreed{}, err
 	}
 	a.final = final
-	p.forks[tag] = a
+	t.forks[tag] = a
 	return a, nil
 }
 
@@ -422,7 +335,7 @@ func (c *Call) takeOver(s side, ref int, tag string) {
 	c.agree(s, a)
 	c.arm(s, p.answers[tag])
 	for _, to := range []side{s, y} {
-		if to == y && n.isNews(y) || to == s && n.ends[y].said != p.heard {
+		if to == y && n.isNews(y) || to == s && n.ends[y].said != p.said {
 			c.box.put(func() { c.feed(event{kind: evOwed, side: to}) })
 		}
 	}

@@ -130,6 +130,10 @@ func plaintext(err error) bool {
 
 // remoteAlert gives the number of the TLS alert that the remote sent. crypto/tls keeps the type to itself, but it is a uint8.
 func remoteAlert(err error) (uint8, bool) {
+	var clear tls.AlertError // of lastWords
+	if errors.As(err, &clear) {
+		return uint8(clear), true
+	}
 	var op *net.OpError
 	if !errors.As(err, &op) || op.Op != "remote error" {
 		return 0, false

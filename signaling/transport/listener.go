@@ -216,12 +216,13 @@ func (l *listener) converse(raw net.Conn, remote netip.AddrPort, started time.Ti
 
 // shake runs the server's side of a TLS handshake, for Limits.Handshake at most.
 func (l *listener) shake(raw net.Conn) (*tls.Conn, error) {
-	t := tls.Server(raw, l.TLS)
+	heard := &lastWords{Conn: raw}
+	t := tls.Server(heard, l.TLS)
 	if err := raw.SetDeadline(time.Now().Add(l.endpoint.limits.Handshake)); err != nil {
 		return nil, err
 	}
 	if err := t.HandshakeContext(l.endpoint.running); err != nil {
-		return nil, err
+		return nil, heard.hear(err)
 	}
 	return t, raw.SetDeadline(time.Time{})
 }

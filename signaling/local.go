@@ -57,7 +57,9 @@ func (s *Server) judged(tx *transport.ServerTx, digest *auth.Server, offer []aut
 		return user, nil
 	case auth.Wrong, auth.Malformed:
 		s.endpoint.Misbehaved(f, transport.OffenceDigest)
-		s.notes.warn(s.log, now, "password refused", "listener", f.Listener(), "remote", f.Remote().String(), "verdict", verdict.String())
+		s.notes.warn(s.log, now, "password refused", "listener", f.Listener(), "remote", f.Remote().String(),
+			"from", header.Clean(tx.Request().From().Address.User), "verdict", verdict.String(),
+			"advice", "compare user, password and realm there with what is configured here")
 	case auth.Missing, auth.Stale:
 	}
 	var ask []sip.Header
@@ -146,8 +148,6 @@ func (s *Server) placed(user string, f *transport.Flow) (registrar.Upstream, *re
 		}
 	}
 	if up.Target == nil {
-		s.notes.warn(s.log, time.Now(), "REGISTER refused: no dialer for this phone", "phone", user,
-			"advice", "name one in phones.default, in phones.map, or by its server_ip in the database")
 		return up, &refusal{503, "SBC has no dialer for this phone", "route", nil}
 	}
 	return up, nil

@@ -7,6 +7,7 @@ import (
 	"github.com/emiago/sipgo/sip"
 
 	"callseal/signaling/call"
+	"callseal/signaling/header"
 	"callseal/signaling/registrar"
 	"callseal/signaling/transport"
 	"callseal/signaling/trunk"
@@ -33,7 +34,7 @@ func (s *Server) register(tx *transport.ServerTx) {
 	}
 	ask, err := registrar.Read(tx.Request(), f)
 	if no := (*registrar.Fault)(nil); errors.As(err, &no) {
-		s.refuse(tx, refusal{no.Code, no.Phrase, no.Cause, nil})
+		s.unregistered(tx, header.Clean(tx.Request().To().Address.User), &refusal{no.Code, no.Phrase, no.Cause, nil})
 		return
 	}
 	if st.cfg.Accounts.Local {
@@ -42,19 +43,34 @@ func (s *Server) register(tx *transport.ServerTx) {
 			s.refuse(tx, *no)
 			return
 		case user != ask.User:
-			s.refuse(tx, impostor)
+			s.unregistered(tx, ask.User, &impostor)
 			return
 		}
 	}
 	up, no := s.placed(ask.User, f)
 	switch {
 	case no != nil:
-		s.refuse(tx, *no)
+		s.unregistered(tx, ask.User, no)
 	case st.cfg.Accounts.Local:
 		s.phones.Grant(tx, ask, up)
 	default:
 		s.phones.Register(tx, ask, up)
 	}
+}
+
+// unregistered refuses a REGISTER, and says in the log what to change.
+func (s *Server) unregistered(tx *transport.ServerTx, user string, no *refusal) {
+	advice := "correct the account in the phone"
+	switch no.cause {
+	case "rollout":
+		advice = "phones.rollout does not have it yet: add it there, or let the phone register with its dialer"
+	case "clear":
+		advice = "set its transport to TLS, and its port to that of a tls:// listener"
+	case "route":
+		advice = "name its dialer in phones.default, in phones.map, or by its server_ip in the database"
+	}
+	s.phones.Turned(tx.Flow(), user, no.code, no.phrase, "callseal", advice)
+	s.refuse(tx, *no)
 }
 
 // toward is a dialer as phones speak to it.

@@ -56,6 +56,7 @@ type Registrar struct {
 	moved     func(Phone)
 	failed    func(*transport.Flow)
 	table     *Table
+	notes     notes
 
 	mu      sync.Mutex        // guards what follows
 	waiting int               // REGISTERs without an answer of their dialer
@@ -131,12 +132,16 @@ func (r *Registrar) answered(tx *transport.ServerTx, a *Ask, up Upstream, wanted
 	case code == 401 || code == 407:
 		if shows(theirs) && !stale(said) {
 			r.fails(tx)
+			if _, here := r.table.Find(token(a.User, a.identity)); !here { // one that is has an old nonce, not a wrong password
+				r.refusedBy(tx.Flow(), a.User, name, code, header.Foreign(said.Reason))
+			}
 		}
 		res := r.answer(theirs, code, header.Foreign(said.Reason))
 		header.Challenges(res, said)
 		header.Copy(res, said, told.down)
 		r.finish(tx, res, Challenged)
 	case code < 400:
+		r.refusedBy(tx.Flow(), a.User, name, code, header.Foreign(said.Reason))
 		r.finish(tx, r.answer(theirs, 503, header.Phrase(name+" redirects and that is not followed")), Refused)
 	default:
 		if h := said.GetHeader("min-expires"); h != nil && code == 423 { // RFC 3261 section 10.2.8
@@ -148,6 +153,9 @@ func (r *Registrar) answered(tx *transport.ServerTx, a *Ask, up Upstream, wanted
 		}
 		if code == 403 || code == 404 {
 			r.fails(tx)
+		}
+		if code != 423 {
+			r.refusedBy(tx.Flow(), a.User, name, code, header.Foreign(said.Reason))
 		}
 		res := r.answer(theirs, code, header.Foreign(said.Reason))
 		header.Copy(res, said, told.down)
@@ -195,6 +203,7 @@ func (r *Registrar) accepted(tx *transport.ServerTx, a *Ask, up Upstream, wanted
 	own := token(a.User, a.identity)
 	holds := granted(said, own, wanted)
 	if holds == 0 {
+		r.Turned(tx.Flow(), a.User, said.StatusCode, "without our Contact", up.Target.Trunk, "let its entry there take one contact more, and replace old ones (max_contacts, remove_existing)")
 		r.finish(tx, r.answer(theirs, 503, "SBC got no registration from "+up.Target.Trunk), Refused)
 		return
 	}

@@ -27,19 +27,25 @@ type telephone struct {
 	user   string
 	client *auth.Client
 	seq    int
+	// contact is its URI, where that is not its address.
+	contact string
 }
 
 // newTelephone starts a phone at the listener of the fixture.
 func newTelephone(t *testing.T, f *fixture, user, password string) *telephone {
 	r := newRemote(t, user, phoneIP)
 	r.to = f.Addr("phones")
-	return &telephone{r, user, auth.NewClient(auth.Credentials{User: user, Password: auth.NewSecret(password)}), 0}
+	return &telephone{remote: r, user: user, client: auth.NewClient(auth.Credentials{User: user, Password: auth.NewSecret(password)})}
 }
 
 // ask sends a request with its next CSeq, and gives the answer.
 func (p *telephone) ask(method, to, extra, body string, x *auth.Exchange) message {
 	p.t.Helper()
 	p.seq++
+	contact := p.contact
+	if contact == "" {
+		contact = fmt.Sprintf("sip:%s@%s", p.user, p.addr())
+	}
 	uri := sip.Uri{Scheme: "sip", User: to, Host: serverIP}
 	if method == "REGISTER" {
 		uri.User = ""
@@ -50,8 +56,8 @@ func (p *telephone) ask(method, to, extra, body string, x *auth.Exchange) messag
 		extra += h.String() + "\n"
 	}
 	p.send(fmt.Sprintf("%s %s SIP/2.0\nVia: SIP/2.0/UDP %s;branch=z9hG4bK%s%d;rport\nMax-Forwards: 70\nFrom: <sip:%s@%s>;tag=%s\nTo: <sip:%s@%s>\n"+
-		"Call-ID: %s-%s\nCSeq: %d %s\nContact: <sip:%s@%s>\n%s\n%s",
-		method, uri.String(), p.addr(), p.user, p.seq, p.user, serverIP, p.user, to, serverIP, p.user, method, p.seq, method, p.user, p.addr(), extra, body))
+		"Call-ID: %s-%s\nCSeq: %d %s\nContact: <%s>\n%s\n%s",
+		method, uri.String(), p.addr(), p.user, p.seq, p.user, serverIP, p.user, to, serverIP, p.user, method, p.seq, method, contact, extra, body))
 	for {
 		if m := p.want("SIP/2.0 "); !strings.HasPrefix(m.text, "SIP/2.0 1") {
 			return m
@@ -351,5 +357,31 @@ func TestWhatIsKeptIsNotWaitedFor(t *testing.T) {
 		if strings.HasPrefix(text, "SIP/2.0 ") && strings.Contains(text, " OPTIONS\r\n") {
 			t.Errorf("an answer for a phone:\n%s", text)
 		}
+	}
+}
+
+// TestSeveralContactsLeave: a REGISTER that removes several contacts removes all of them at the dialer too.
+func TestSeveralContactsLeave(t *testing.T) {
+	f := office(t)
+	p := newTelephone(t, f, "101", "secret")
+	done := make(chan message, 1)
+	tokens := map[string]bool{}
+	for _, at := range []string{"10.0.0.1", "10.0.0.2"} {
+		p.contact = "sip:101@" + at
+		go func() { done <- p.ask("REGISTER", "101", "", "", nil) }() // waited for below
+		req := f.dialer.want("REGISTER ")
+		f.dialer.answer(req, "200 OK", "d", "Contact: "+req.header("Contact")+"\n", "")
+		wantStatus(t, <-done, "200")
+		tokens[regexp.MustCompile(`101-cs-\w+`).FindString(req.header("Contact"))] = true
+	}
+	go func() { done <- p.ask("REGISTER", "101", "Contact: <sip:101@10.0.0.1>\nExpires: 0\n", "", nil) }() // waited for below
+	req := f.dialer.want("REGISTER ")
+	f.dialer.answer(req, "200 OK", "d", "", "")
+	wantStatus(t, <-done, "200")
+	for _, gone := range regexp.MustCompile(`(?m)^Contact: <sip:(101-cs-\w+)@.*expires=0`).FindAllStringSubmatch(req.text, -1) {
+		delete(tokens, gone[1])
+	}
+	if len(tokens) > 0 || len(f.Phones()) > 0 {
+		t.Errorf("not removed: %v, %+v; the dialer gets %s", tokens, f.Phones(), req.text)
 	}
 }

@@ -20,13 +20,13 @@ type Ask struct {
 	// asks what is there, or removes All.
 	Contact *sip.ContactHeader
 	Remove  bool
-	All     bool                 // Contact: *
-	Others  []*sip.ContactHeader // more of them, to be removed
-	Expiry  time.Duration        // that the phone wants; 0 where it removes
+	All     bool          // Contact: *
+	Expiry  time.Duration // that the phone wants; 0 where it removes
 	// Outbound: the phone keeps its flow and asks for RFC 5626.
 	Outbound bool
 	Path     []sip.Uri // RFC 3327: what stands between the phone and us, next to us first
 	identity string    // of the phone among those of its AOR
+	others   []string  // the tokens of more of them, to be removed
 }
 
 // Fault is why a REGISTER cannot be done, as an answer to it.
@@ -61,7 +61,8 @@ func Read(req *sip.Request, f *transport.Flow) (*Ask, error) {
 			a.Expiry = d
 		}
 	}
-	if err := a.contacts(req, a.Expiry); err != nil {
+	others, err := a.contacts(req, a.Expiry)
+	if err != nil {
 		return nil, err
 	}
 	if a.Contact == nil {
@@ -75,32 +76,37 @@ func Read(req *sip.Request, f *transport.Flow) (*Ask, error) {
 		a.Path = append(a.Path, uris...)
 	}
 	a.identity = identity(a.Contact, f.Proto())
+	for _, c := range others {
+		if id := token(a.User, identity(c, f.Proto())); id != token(a.User, a.identity) && !slices.Contains(a.others, id) {
+			a.others = append(a.others, id)
+		}
+	}
 	_, hasID := a.Contact.Params.Get("reg-id")
 	a.Outbound = hasID && instance(a.Contact) != "" && f.Proto().Stream() && lists(req, "outbound")
 	return a, nil
 }
 
 // contacts reads the Contact headers: one that is registered, or removed; with
-// it others may be removed.
-func (a *Ask) contacts(req *sip.Request, expiry time.Duration) error {
+// it others may be removed, which are given back.
+func (a *Ask) contacts(req *sip.Request, expiry time.Duration) (others []*sip.ContactHeader, err error) {
 	wrong := &Fault{400, "SBC takes one Contact", "contact"}
 	headers := req.GetHeaders("contact")
 	if len(headers) > maxContacts {
-		return wrong
+		return nil, wrong
 	}
 	for _, h := range headers {
 		c, ok := h.(*sip.ContactHeader)
 		switch {
 		case !ok:
-			return wrong
+			return nil, wrong
 		case c.Address.Wildcard:
 			if len(headers) > 1 || expiry != 0 { // RFC 3261 section 10.2.2
-				return &Fault{400, "Contact with a star only removes all", "contact"}
+				return nil, &Fault{400, "Contact with a star only removes all", "contact"}
 			}
 			a.All, a.Remove = true, true
-			return nil
+			return nil, nil
 		case c.Address.Host == "" || c.Address.Scheme != "sip" && c.Address.Scheme != "sips":
-			return wrong
+			return nil, wrong
 		}
 		own := expiry
 		if text, has := c.Params.Get("expires"); has {
@@ -110,18 +116,18 @@ func (a *Ask) contacts(req *sip.Request, expiry time.Duration) error {
 		}
 		switch {
 		case own == 0:
-			a.Others = append(a.Others, c)
+			others = append(others, c)
 		case a.Contact != nil:
-			return wrong
+			return nil, wrong
 		default:
 			a.Contact, a.Expiry = c, own
 		}
 	}
-	if a.Contact == nil && len(a.Others) > 0 {
-		a.Contact, a.Others = a.Others[0], a.Others[1:]
+	if a.Contact == nil && len(others) > 0 {
+		a.Contact, others = others[0], others[1:]
 		a.Remove, a.Expiry = true, 0
 	}
-	return nil
+	return others, nil
 }
 
 // seconds reads a delta-seconds.

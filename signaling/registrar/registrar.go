@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net/netip"
 	"strings"
 	"sync"
 	"time"
@@ -20,8 +21,13 @@ const (
 	MaxExpiry = 5 * time.Minute // the most
 	MaxPhones = 20000           // that are kept
 	MaxOfOne  = 10              // of them with one AOR
-	// maxWaiting bounds the REGISTERs that wait for a dialer.
-	maxWaiting = 5000
+	// maxWaiting bounds the REGISTERs that wait for a dialer: those from addresses
+	// at which no phone is registered, which may be forged, leave some places to
+	// others, and no address (of IPv6: no /64) takes more than its share: an
+	// office of 500 phones with two accounts each.
+	maxWaiting   = 5000
+	maxStrangers = 4000
+	maxOfAddress = 1000
 )
 
 // Config is what New needs.
@@ -58,9 +64,11 @@ type Registrar struct {
 	table     *Table
 	notes     notes
 
-	mu      sync.Mutex        // guards what follows
-	waiting int               // REGISTERs without an answer of their dialer
-	last    map[string]uint32 // CSeq of the last one, by token
+	mu      sync.Mutex           // guards what follows
+	waiting int                  // REGISTERs without an answer of their dialer
+	at      map[netip.Prefix]int // of them, by where they come from
+	crowded time.Time            // when one was refused for it, and the log was told
+	last    map[string]uint32    // CSeq of the last one, by token
 	least   map[string]time.Duration
 }
 
@@ -69,7 +77,7 @@ func New(c Config) *Registrar {
 	table := NewTable(MaxPhones, c.Metrics)
 	table.changed = c.Changed
 	return &Registrar{endpoint: c.Endpoint, userAgent: c.UserAgent, log: c.Log, metrics: c.Metrics, moved: c.Moved, failed: c.Failed,
-		table: table, last: map[string]uint32{}, least: map[string]time.Duration{}}
+		table: table, at: map[netip.Prefix]int{}, last: map[string]uint32{}, least: map[string]time.Duration{}}
 }
 
 // Table is what is known of phones.
@@ -86,7 +94,8 @@ type Upstream struct {
 // Register passes a REGISTER on to a dialer, and its answer back.
 func (r *Registrar) Register(tx *transport.ServerTx, a *Ask, up Upstream) {
 	theirs := tx.Request()
-	seq, ok := r.enter(a)
+	from := address(tx.Flow())
+	seq, ok := r.enter(a, from)
 	if !ok {
 		r.finish(tx, r.busy(theirs), Refused)
 		return
@@ -107,7 +116,7 @@ func (r *Registrar) Register(tx *transport.ServerTx, a *Ask, up Upstream) {
 			if got.Err == nil && got.Response.IsProvisional() {
 				return
 			}
-			r.leave()
+			r.leave(from)
 			r.answered(tx, a, up, wanted, seq, got)
 		},
 	})
@@ -191,7 +200,7 @@ func stale(said *sip.Response) bool {
 // REGISTER's place in what its phone has asked.
 func (r *Registrar) accepted(tx *transport.ServerTx, a *Ask, up Upstream, wanted time.Duration, seq uint32, said *sip.Response) {
 	theirs := tx.Request()
-	r.table.Remove(a, tx.Flow().Proto())
+	r.table.Remove(a)
 	if a.Contact == nil || a.Remove {
 		outcome := Queried
 		if a.Remove {
@@ -249,17 +258,28 @@ func (r *Registrar) finish(tx *transport.ServerTx, res *sip.Response, o Outcome)
 	}
 }
 
-// enter gives the CSeq of one more REGISTER; false where too many wait.
+// enter gives the CSeq of one more REGISTER that comes from an address; false
+// where too many wait.
 //
 // It counts on from the clock: a dialer that knows the Call-ID from before a
 // restart of ours is never told a lower number (RFC 3261 section 10.2).
-func (r *Registrar) enter(a *Ask) (uint32, bool) {
+func (r *Registrar) enter(a *Ask, from netip.Addr) (uint32, bool) {
+	room := maxStrangers
+	if r.table.At(from) {
+		room = maxWaiting
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.waiting >= maxWaiting {
+	if r.waiting >= room || r.at[area(from)] >= maxOfAddress {
+		if now := time.Now(); now.Sub(r.crowded) >= time.Second {
+			r.crowded = now
+			r.log.Warn("REGISTER refused: too many wait for their dialer", "remote", from.String(), "waiting", r.waiting, "from_there", r.at[area(from)],
+				"advice", "see why the dialer does not answer; if this is no office of yours, keep the address out by a firewall")
+		}
 		return 0, false
 	}
 	r.waiting++
+	r.at[area(from)]++
 	if len(r.last) > 2*MaxPhones { // of phones that are gone: the clock is ahead of them
 		clear(r.last)
 	}
@@ -272,8 +292,21 @@ func (r *Registrar) enter(a *Ask) (uint32, bool) {
 // epoch is where CSeq numbers begin; they stay below 2**31 until 2068.
 var epoch = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
 
-func (r *Registrar) leave() {
+func (r *Registrar) leave(from netip.Addr) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.waiting--
+	if r.at[area(from)]--; r.at[area(from)] == 0 {
+		delete(r.at, area(from))
+	}
+}
+
+// area is whom a share is for: an IPv4 address, or an IPv6 /64.
+func area(a netip.Addr) netip.Prefix {
+	bits := 32
+	if a.Is6() {
+		bits = 64
+	}
+	p, _ := a.WithZone("").Prefix(bits) // fails for the zero Addr only, which is an area of its own
+	return p
 }

@@ -2,9 +2,14 @@ package registrar
 
 import (
 	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/emiago/sipgo/sip"
@@ -180,5 +185,122 @@ func TestShows(t *testing.T) {
 		if shows(req) != want {
 			t.Errorf("%s: %v", name, !want)
 		}
+	}
+}
+
+// TestShareOfTheWaiting: 500 phones behind one router, with two accounts each, register at once; more from there take nothing of others, and
+// strangers, whose addresses may be forged, nothing of addresses with phones.
+func TestShareOfTheWaiting(t *testing.T) {
+	r := New(Config{Log: slog.New(slog.DiscardHandler)})
+	defer r.table.Close()
+	f := &transport.Flow{}
+	ask := func(i int) *Ask {
+		a, err := Read(register(strconv.Itoa(i), []string{"sip:1@10.0.0.5"}), f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return a
+	}
+	enter := func(n int, from string) (taken int) {
+		for i := range n {
+			if _, ok := r.enter(ask(i), netip.MustParseAddr(from)); ok {
+				taken++
+			}
+		}
+		return taken
+	}
+	for _, row := range []struct {
+		what, from string
+		n, want    int
+	}{
+		{"an office", "192.0.2.1", 2000, 1000},
+		{"another office", "192.0.2.2", 1000, 1000},
+		{"addresses of one IPv6 network", "2001:db8::1", 600, 600},
+		{"addresses of one IPv6 network", "2001:db8::ffff:1", 600, 400},
+		{"who forges addresses", "192.0.2.3", 2000, 1000},
+		{"who forges more of them", "192.0.2.4", 1000, 0},
+	} {
+		if got := enter(row.n, row.from); got != row.want {
+			t.Errorf("%s, %s: %d taken, want %d", row.what, row.from, got, row.want)
+		}
+	}
+	r.table.mu.Lock()
+	r.table.byAddr[netip.MustParseAddr("192.0.2.5")] = 1 // as of a phone that has registered from there
+	r.table.mu.Unlock()
+	if got := enter(500, "192.0.2.5"); got != 500 {
+		t.Errorf("of an address with phones %d taken, want all", got)
+	}
+	r.table.mu.Lock()
+	delete(r.table.byAddr, netip.MustParseAddr("192.0.2.5"))
+	r.table.mu.Unlock()
+	for range 1000 {
+		r.leave(netip.MustParseAddr("192.0.2.1"))
+	}
+	if got := enter(2000, "192.0.2.1"); got != 500 {
+		t.Errorf("after the answers %d taken, want 500", got)
+	}
+}
+
+// TestTheOldestContactGoes: an AOR has ten contacts here. Its dialer has said yes to the eleventh, which takes the place of one that is gone, else
+// of the one that registered longest ago.
+func TestTheOldestContactGoes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		table := NewTable(100, nil)
+		defer table.Close()
+		f := &transport.Flow{}
+		put := func(i int) {
+			t.Helper()
+			time.Sleep(time.Second)
+			a, err := Read(register("101", []string{fmt.Sprintf("sip:101@10.0.0.%d", i)}), f)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, _, ok := table.Put(Entry{Ask: a, Flow: f, Expiry: time.Minute}); !ok {
+				t.Fatalf("contact %d is refused", i)
+			}
+		}
+		has := func() string {
+			var all []string
+			for _, s := range table.Phones() {
+				all = append(all, strings.TrimPrefix(s.Contact, "sip:101@10.0.0."))
+			}
+			slices.Sort(all)
+			return strings.Join(all, " ")
+		}
+		for i := range MaxOfOne {
+			put(10 + i)
+		}
+		table.mu.Lock() // a flow without a socket is dead; these are not to be
+		for _, b := range table.bindings {
+			b.gone = strings.HasSuffix(b.ask.Contact.Address.Host, "15")
+		}
+		table.mu.Unlock()
+		put(10) // again
+		put(20)
+		if got := has(); got != "10 11 12 13 14 16 17 18 19 20" {
+			t.Errorf("%s are left, want all but the one that is gone", got)
+		}
+		table.mu.Lock()
+		for _, b := range table.bindings {
+			b.gone = false
+		}
+		table.mu.Unlock()
+		put(21)
+		if got := has(); got != "10 12 13 14 16 17 18 19 20 21" {
+			t.Errorf("%s are left, want all but the oldest", got)
+		}
+	})
+}
+
+// TestRemovedWithOthers: whoever removes several contacts names each of them once to the dialer, and not the one that it registers.
+func TestRemovedWithOthers(t *testing.T) {
+	one, two, three := "sip:101@10.0.0.5", "sip:101@10.0.0.6", "sip:101@10.0.0.7"
+	a, err := Read(register("101", []string{one}, []string{two, "expires=0"}, []string{three, "expires=0"}, []string{two, "expires=0"}, []string{one, "expires=0"}), &transport.Flow{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	of := func(uri string) string { return token("101", identity(register("101", []string{uri}).Contact(), 0)) }
+	if got, want := strings.Join(a.others, " "), of(two)+" "+of(three); got != want {
+		t.Errorf("%s are removed, want %s", got, want)
 	}
 }

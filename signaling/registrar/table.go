@@ -42,6 +42,7 @@ type binding struct {
 	agent   string   // User-Agent
 	sealed  bool
 	began   time.Time
+	put     time.Time // when it registered last
 	expires time.Time
 	end     *time.Timer // forgets it
 	watch   watch
@@ -200,7 +201,9 @@ func (t *Table) Caller(f *transport.Flow, from sip.Uri) (Phone, bool) {
 }
 
 // Put keeps what a dialer has accepted. moved tells whether the phone was known
-// by another flow before; ok is false where there is no room.
+// by another flow before; ok is false where there is no room. Where an AOR has
+// as many as it may, the one goes that was heard of longest ago: the dialer has
+// said yes to the new one, and keeps no more of them itself.
 func (t *Table) Put(e Entry) (p Phone, moved, ok bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -212,9 +215,12 @@ func (t *Table) Put(e Entry) (p Phone, moved, ok bool) {
 		return p, false, false
 	case b != nil && e.Seq != 0 && e.Seq < b.seq: // the phone has asked anew meanwhile, and that was answered first
 		return p, false, true
-	case b == nil && (len(t.bindings) >= t.limit || t.byUser[e.Ask.User] >= MaxOfOne):
+	case b == nil && len(t.bindings) >= t.limit:
 		return p, false, false
 	case b == nil:
+		if t.byUser[e.Ask.User] >= MaxOfOne {
+			t.forget(t.stalest(e.Ask.User))
+		}
 		b = &binding{token: id, began: time.Now()}
 		t.bindings[id] = b
 		t.byUser[e.Ask.User]++
@@ -228,7 +234,8 @@ func (t *Table) Put(e Entry) (p Phone, moved, ok bool) {
 	b.seq = e.Seq
 	b.ask, b.flow, b.dialer, b.also, b.agent, b.sealed = e.Ask, e.Flow, e.Dialer, e.Also, e.Agent, e.Sealed
 	b.gone = false
-	b.expires = time.Now().Add(e.Expiry)
+	b.put = time.Now()
+	b.expires = b.put.Add(e.Expiry)
 	t.byFlow[e.Flow.ID()] = append(t.byFlow[e.Flow.ID()], b)
 	t.byAddr[address(e.Flow)]++
 	if b.end != nil {
@@ -254,7 +261,7 @@ func (t *Table) Put(e Entry) (p Phone, moved, ok bool) {
 const grace = 5 * time.Second
 
 // Remove forgets the phone that an Ask means, and what else it removes.
-func (t *Table) Remove(a *Ask, proto transport.Proto) {
+func (t *Table) Remove(a *Ask) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if a.All {
@@ -269,16 +276,29 @@ func (t *Table) Remove(a *Ask, proto transport.Proto) {
 	if a.Contact != nil && !a.Remove {
 		keep = token(a.User, a.identity)
 	}
-	gone := a.Others
+	gone := a.others
 	if a.Remove && a.Contact != nil {
-		gone = append(slices.Clone(gone), a.Contact)
+		gone = append(slices.Clone(gone), token(a.User, a.identity))
 	}
-	for _, c := range gone {
-		id := token(a.User, identity(c, proto))
+	for _, id := range gone {
 		if b := t.bindings[id]; b != nil && id != keep {
 			t.forget(b)
 		}
 	}
+}
+
+// stalest is the phone of an AOR to be forgotten first: one that is gone, else
+// the one that registered longest ago. The caller holds mu, and there is one.
+func (t *Table) stalest(user string) *binding {
+	var found *binding
+	for _, b := range t.bindings {
+		switch {
+		case b.ask.User != user:
+		case found == nil || b.gone && !found.gone || b.gone == found.gone && b.put.Before(found.put):
+			found = b
+		}
+	}
+	return found
 }
 
 // forget takes a phone out; the caller holds mu.

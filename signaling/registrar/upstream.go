@@ -64,6 +64,11 @@ func contact(req *sip.Request, a *Ask, f *transport.Flow, expiry time.Duration) 
 		params := sip.NewParams()
 		params.Add("expires", text)
 		req.AppendHeader(&sip.ContactHeader{Address: f.Contact(token(a.User, a.identity)), Params: params})
+		for _, other := range a.others { // behind it: chan_sip reads the first, and has no others
+			params := sip.NewParams()
+			params.Add("expires", "0")
+			req.AppendHeader(&sip.ContactHeader{Address: f.Contact(other), Params: params})
+		}
 	}
 	req.AppendHeader(sip.NewHeader("Expires", text))
 }

@@ -176,7 +176,7 @@ func (s *Server) trunkAt(st *state, f *transport.Flow, user string) *trunk.Trunk
 // it. To and From stay: answers repeat them.
 func came(tx *transport.ServerTx, from call.Party) {
 	if to := &tx.Request().Recipient; !registrar.IsToken(to.User) {
-		to.User = from.Rules().Came(to.User)
+		to.User = from.Rules().Came(header.Unescaped(to.User))
 	}
 }
 

@@ -444,12 +444,17 @@ func (c *Call) rejected(res *sip.Response) {
 	case c.a.party.Through && (res.StatusCode == 401 || res.StatusCode == 407):
 	case res.StatusCode == 401 || res.StatusCode == 407:
 		c.failure = rejection{503, header.Phrase(passwordPhrase(c.b.party))}
+	case res.StatusCode == 422: // about an interval of ours; chan_sip would try again by itself
+		c.failure = rejection{503, header.Phrase(c.b.party.Name + " refuses our session interval")}
 	}
 	if c.machine.state == calling {
 		c.summary.reject(c.failure.code, answerLine(res), c.b.party)
 		if c.a.party.Through && c.failure.code == res.StatusCode && (res.StatusCode == 401 || res.StatusCode == 407) {
 			c.summary.outcome = Challenged
 		}
+	}
+	if c.failure.code != res.StatusCode { // in our own words: its causes are not those of the call
+		c.from = nil
 	}
 	c.feed(event{kind: evRejected, code: res.StatusCode})
 }

@@ -18,6 +18,9 @@ import (
 // maxTargets bounds the places that a call is sent on to.
 const maxTargets = 5
 
+// maxPlaces bounds those of an answer that are looked at.
+const maxPlaces = 4 * maxTargets
+
 // target is one place that B's redirection named.
 type target struct {
 	uri   sip.Uri
@@ -71,7 +74,8 @@ func (c *Call) learn(res *sip.Response) {
 		r.tried = map[string]bool{first.key(): true}
 	}
 	var found []target
-	for _, h := range res.GetHeaders("contact") {
+	headers, strange := res.GetHeaders("contact"), 0
+	for _, h := range headers[:min(len(headers), maxPlaces)] {
 		contact, ok := h.(*sip.ContactHeader)
 		if !ok {
 			continue
@@ -79,12 +83,18 @@ func (c *Call) learn(res *sip.Response) {
 		t := target{uri: contact.Address, q: quality(contact.Params.GetOr("q", ""))}
 		if t.place, ok = c.house.Table().Redirect(by.Trunk, t.uri); !ok || !c.sameMedia(t.place.Trunk) {
 			c.house.Metrics.redirected(by, "elsewhere")
+			if strange++; strange > 1 { // one line for all of an answer
+				continue
+			}
 			c.house.Log.Warn("redirection to a place that is not configured", "call", c.id, "leg", by.Name, "host", header.Clean(t.uri.Host),
 				"advice", "add the host to sources of "+by.Name+", or as another trunk of its kind")
 			continue
 		}
-		if t.uri.User == "" {
+		if t.uri.User = header.Unescaped(t.uri.User); t.uri.User == "" {
 			t.uri.User = c.inviteB.Recipient.User
+		} else if t.place.Trunk.Refuses(t.uri.User) { // the carrier wrote that number, not the caller
+			c.house.Metrics.redirected(by, "limit")
+			continue
 		}
 		found = append(found, t)
 	}

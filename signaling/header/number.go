@@ -161,6 +161,33 @@ var (
 	unescapeHash = strings.NewReplacer("%23", "#")
 )
 
+// Unescaped writes letters, digits and the like that are escaped in the user part
+// of a SIP URI as they are: %31 and 1 are the same (RFC 3261 section 19.1.4), and
+// nothing that looks at a number shall take them for two.
+func Unescaped(user string) string {
+	if !strings.Contains(user, "%") {
+		return user
+	}
+	var b strings.Builder
+	for i := 0; i < len(user); i++ {
+		if user[i] == '%' && i+2 < len(user) {
+			if n, err := strconv.ParseUint(user[i+1:i+3], 16, 8); err == nil && isPlain(byte(n)) {
+				b.WriteByte(byte(n))
+				i += 2
+				continue
+			}
+		}
+		b.WriteByte(user[i])
+	}
+	return b.String()
+}
+
+// isPlain tells whether a character of a number or name stands in a URI without
+// an escape, and means nothing else there.
+func isPlain(c byte) bool {
+	return c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || strings.IndexByte("+*-_.", c) >= 0
+}
+
 // Apply writes the user part of a SIP URI anew; its parameters (RFC 3966) stay,
 // but for the phone-context of what is global now. What the expressions look at
 // has # for %23. A result that could not stand in a URI is left alone.

@@ -64,7 +64,7 @@ func (e *Limited) Phrase() string {
 
 // refuses tells which limit of numbers one meets; 0 is none.
 func (l *Limits) refuses(number string) Limit {
-	number = digits(number)
+	number, _, _ = strings.Cut(digits(number), ";") // parameters of RFC 3966 are no digits
 	if l.Longest > 0 && len(number) > l.Longest {
 		return LimitLength
 	}
@@ -74,6 +74,9 @@ func (l *Limits) refuses(number string) Limit {
 	}
 	return 0
 }
+
+// Refuses tells whether no call to the trunk may have this number.
+func (t *Trunk) Refuses(number string) bool { return t.Limits.refuses(number) != 0 }
 
 // longest is the length of the longest prefix that a number begins with; -1 is
 // none.

@@ -97,26 +97,40 @@ func (t *Table) Find(w Wanted) (Choice, error) {
 	case best == nil:
 		return Choice{}, ErrNoRoute
 	}
-	return Choice{order(best.To, w.Random), w.Number[len(best.TechPrefix):]}, nil
+	number, _ := without(w.Number, best.TechPrefix)
+	return Choice{order(best.To, w.Random), number}, nil
 }
 
 // fits tells whether all conditions of a route are met.
 func (r *Route) fits(w Wanted) bool {
+	number, begins := without(w.Number, r.TechPrefix)
 	switch {
 	case r.From != 0 && r.From != w.Role,
 		r.Caller != "" && r.Caller != w.Name,
 		r.Listener != "" && r.Listener != w.Listener,
 		r.Carrier != "" && !strings.EqualFold(r.Carrier, w.Carrier),
-		!strings.HasPrefix(w.Number, r.TechPrefix),
+		!begins,
 		len(r.To) == 0:
 		return false
-	case r.TechPrefix != "" && w.Number == r.TechPrefix: // nobody is called
+	case r.TechPrefix != "" && number == "": // nobody is called
 		return false
 	}
-	return strings.HasPrefix(digits(w.Number[len(r.TechPrefix):]), digits(r.Prefix))
+	return strings.HasPrefix(digits(number), digits(r.Prefix))
 }
 
-func digits(number string) string { return strings.TrimPrefix(number, "+") }
+func digits(number string) string { return strings.TrimPrefix(dialled(number), "+") }
+
+// dialled is the user part of a URI as people write it: a # is %23 there (RFC 3261
+// section 25.1), and so Asterisk sends it.
+func dialled(user string) string { return strings.ReplaceAll(user, "%23", "#") }
+
+// without takes a tech prefix off a number, however its # is written.
+func without(number, prefix string) (rest string, ok bool) {
+	if rest, ok = strings.CutPrefix(number, prefix); !ok {
+		rest, ok = strings.CutPrefix(number, strings.ReplaceAll(prefix, "#", "%23"))
+	}
+	return rest, ok
+}
 
 // before tells whether a route counts for more than another one that fits too.
 // Equal ones stay in their order.

@@ -47,6 +47,8 @@ func TestFind(t *testing.T) {
 		{"the longer prefix, + or not", "c b 442079", Wanted{Role: dialer, Name: "dialer1", Number: "442079"}},
 		{"+ stays in the number", "b +4477", Wanted{Role: dialer, Name: "dialer1", Number: "+4477"}},
 		{"a tech prefix is stripped", "c 1555", Wanted{Role: dialer, Name: "dialer1", Number: "55#1555"}},
+		{"a hash as Asterisk writes it", "c 1555", Wanted{Role: dialer, Name: "dialer1", Number: "55%231555"}},
+		{"such a tech prefix alone is a number", "a b 55%23", Wanted{Role: dialer, Name: "dialer1", Number: "55%23"}},
 		{"the longer tech prefix", "b 1555", Wanted{Role: dialer, Name: "dialer1", Number: "55#71555"}},
 		{"a tech prefix goes before a listener", "c 44", Wanted{Role: dialer, Name: "dialer1", Number: "55#44", Listener: "special"}},
 		{"a tech prefix alone is a number", "a b 55#", Wanted{Role: dialer, Name: "dialer1", Number: "55#"}},

@@ -47,6 +47,30 @@ func (l *loader) registrations() {
 		l.warn("phones.source", fault{"is missing: what phones say to a dialer has the address of its trunk, and chan_sip takes one for the other",
 			"give this machine one more address, and write it here"})
 	}
+	for _, i := range l.trunkListeners() {
+		if listens && placed && l.cfg.Signaling.Listeners[i].Address.Addr().Unmap() == p.Source.Addr().Unmap() {
+			l.warn("phones.source", fault{fmt.Sprintf("%s is also where calls of trunks to a dialer leave from (listeners[%d]), and chan_sip takes one for the other", p.Source.Addr(), i),
+				"write an address that is for phones alone; a dialers' listener at it comes behind those of other addresses"})
+			break
+		}
+	}
+}
+
+// trunkListeners are those at whose addresses calls of trunks to dialers leave: of
+// all of the dialers' that listen at one address the first, and of UDP.
+func (l *loader) trunkListeners() []int {
+	var found []int
+	first, udp := true, true
+	for i, ln := range l.cfg.Signaling.Listeners {
+		if ln.Role != transport.Dialer || !ln.Address.Addr().IsValid() || ln.Address.Addr().IsUnspecified() {
+			continue
+		}
+		if first || udp && ln.Proto == transport.UDP {
+			found = append(found, i)
+		}
+		first, udp = false, udp && ln.Proto != transport.UDP
+	}
+	return found
 }
 
 // phoneSource reads an address with or without a port.

@@ -23,6 +23,7 @@ var outside = []struct {
 }{
 	{sip.INVITE, 0, (*Server).invite},
 	{sip.REGISTER, transport.Phone, (*Server).register},
+	{sip.REGISTER, 0, (*Server).noRegistrar},
 	{sip.OPTIONS, transport.Dialer, (*Server).qualify},
 	{sip.OPTIONS, 0, (*Server).options},
 	{sip.MESSAGE, 0, (*Server).relay},
@@ -45,7 +46,21 @@ func (s *Server) begin(tx *transport.ServerTx) {
 			return
 		}
 	}
+	s.notAllowed(tx)
+}
+
+func (s *Server) notAllowed(tx *transport.ServerTx) {
 	s.refuse(tx, refusal{405, "Method Not Allowed", "method", []sip.Header{sip.NewHeader("Allow", call.Allow)}})
+}
+
+// noRegistrar: trunks do not register here. VICIdial's does where somebody wrote a
+// registration string into its carrier entry.
+func (s *Server) noRegistrar(tx *transport.ServerTx) {
+	if from, ok := s.identify(tx.Flow(), ""); ok {
+		s.notes.warn(s.log, time.Now(), "REGISTER of a trunk refused", "leg", from.Name,
+			"advice", "leave the registration string empty there: "+from.Name+" is known by its address, certificate or password, and phones register at listeners with role: phone")
+	}
+	s.notAllowed(tx)
 }
 
 // options says what we can do (RFC 3261 section 11.2).

@@ -53,6 +53,8 @@ func classify(err error) Cause {
 		return CauseResolver
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return CauseRefused
+	case errors.Is(err, syscall.EADDRNOTAVAIL) && binding(err):
+		return CauseOwnAddress
 	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH), errors.Is(err, syscall.EADDRNOTAVAIL),
 		errors.Is(err, syscall.EACCES), errors.Is(err, syscall.EPERM):
 		return CauseUnreachable
@@ -71,6 +73,12 @@ func classify(err error) Cause {
 		return CauseReset
 	}
 	return CauseOther
+}
+
+// binding tells whether a system call failed that gives a socket its address.
+func binding(err error) bool {
+	var call *os.SyscallError
+	return errors.As(err, &call) && call.Syscall == "bind"
 }
 
 // classifyVerification names what is wrong with the remote's certificate.

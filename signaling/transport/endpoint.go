@@ -250,6 +250,9 @@ func (e *Endpoint) connectionEnded(c *conn) {
 	e.metrics.ended(c.flow, cause)
 	e.pool.lost(c.flow)
 	failure := c.failure()
+	if c.to != nil && failure.Stage == StageHandshake { // said too late for clientHandshake
+		e.metrics.tlsFailure(c.to.Role, failure)
+	}
 	if cause == closedUnused && e.notes.due(cause.String()+c.flow.remote.Addr().String(), time.Now()) {
 		// Asterisk judges our certificate after the handshake, and then just closes.
 		e.log.Warn("peer closed the connection right after the TLS handshake", "listener", c.flow.listener, "role", c.flow.role.String(),

@@ -64,6 +64,7 @@ const (
 	CauseNoCipher                         // no cipher suite or other parameter in common
 	CauseRefused                          // nothing listens at that port
 	CauseUnreachable                      // no route to the address
+	CauseOwnAddress                       // our address that it is spoken to from is not of this machine
 	CauseReset                            // the remote closed the connection
 	CauseNoSuchHost                       // the name does not exist or has no address
 	CauseResolver                         // the name server failed
@@ -90,6 +91,7 @@ var causeText = [causes]struct{ label, phrase, advice string }{
 	CauseNoCipher:            {"no_cipher", "no common cipher", "The remote of %s shares no cipher suite with us: upgrade it, or set the legacy cipher switch of this trunk."},
 	CauseRefused:             {"refused", "connection refused", "Nothing listens at the address of %s: start the remote, or correct host and port here."},
 	CauseUnreachable:         {"unreachable", "unreachable", "There is no route to the address of %s: check the network and firewalls on both sides."},
+	CauseOwnAddress:          {"own_address", "own address is missing", "The address of ours that %s is spoken to from (phones.source, or a listener's) is none of this machine: give it to an interface, or correct it here."},
 	CauseReset:               {"reset", "connection closed by peer", "The remote of %s closed the connection: look into its log, it may not know our address."},
 	CauseNoSuchHost:          {"no_such_host", "no such host", "The host name of %s does not exist: correct it here or in DNS."},
 	CauseResolver:            {"resolver", "DNS failed", "The name server did not answer for the host of %s: check this machine's DNS."},

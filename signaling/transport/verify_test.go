@@ -5,6 +5,8 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"net/netip"
+	"strings"
 	"testing"
 	"time"
 
@@ -103,6 +105,9 @@ func TestDialFailures(t *testing.T) {
 			if n := b.count(t, "callseal_trunk_failures_total", "trunk=dialer1", "role=dialer", "stage="+tt.stage.String(), "cause="+tt.cause.String()); n != 1 {
 				t.Errorf("counted %v", n)
 			}
+			eventually(t, "it is a TLS failure", func() bool {
+				return b.count(t, "callseal_tls_failures_total", "trunk=dialer1", "role=dialer", "stage="+tt.stage.String(), "cause="+tt.cause.String()) == 1
+			})
 			t.Log(f.Phrase(), "|", f.Advice())
 		})
 	}
@@ -141,6 +146,14 @@ func TestDialFailuresBeforeTLS(t *testing.T) {
 		receive(t, "the connection", plain.accepted).say(t, "SIP/2.0 400 Bad Request\n\n")
 		if f := receive(t, "the failure", done); f.Stage != StageHandshake || f.Cause != CausePlaintextPeer {
 			t.Errorf("got %v", f)
+		}
+	})
+	t.Run("an address of ours that is none", func(t *testing.T) {
+		for _, proto := range []Proto{TCP, UDP} {
+			f := dialFailure(t, b, &Target{Trunk: "t5", Role: Carrier, Proto: proto, Host: "127.0.0.1", Port: plain.port(), Source: netip.MustParseAddrPort("192.0.2.77:0")})
+			if f.Stage != StageConnect || f.Cause != CauseOwnAddress || !strings.Contains(f.Advice(), "phones.source") {
+				t.Errorf("over %s got %v: %s", proto, f, f.Advice())
+			}
 		}
 	})
 	t.Run("a phone is never dialled", func(t *testing.T) {

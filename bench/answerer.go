@@ -21,10 +21,14 @@ type Answerer struct {
 }
 
 // NewAnswerer listens. plans finds the plan of a dialled number; numbers
-// without one get 404.
+// without one get 404. Where the config admits an account, calls get 403 while
+// it is not registered here.
 func NewAnswerer(cfg Config, plans func(number string) (Plan, bool)) (*Answerer, error) {
 	a := &Answerer{Endpoint: newEndpoint(cfg), plans: plans}
-	a.accept = a.invited
+	a.accept, a.mute = a.invited, time.Now().Add(cfg.Silent)
+	if cfg.Admits.User != "" {
+		a.desk = newAdmission(cfg.Admits)
+	}
 	if err := a.listen(); err != nil {
 		a.Close()
 		return nil, fmt.Errorf("cannot answer on %v: %w", cfg.Local, err)
@@ -49,6 +53,14 @@ func NewRegistered(ctx context.Context, cfg Config, target Target, account Accou
 	return a, nil
 }
 
+// Admitted is closed when the server has registered; nil where it need not.
+func (a *Answerer) Admitted() <-chan struct{} {
+	if a.desk == nil {
+		return nil
+	}
+	return a.desk.met
+}
+
 // Results are the calls that have ended so far; none where a Watcher has them.
 func (a *Answerer) Results() []Result {
 	a.mu.Lock()
@@ -61,6 +73,10 @@ func (a *Answerer) invited(req *sip.Request, l *link) {
 	plan, ok := a.plans(req.Recipient.User)
 	if !ok {
 		a.reply(req, l, sip.StatusNotFound, "No Plan")
+		return
+	}
+	if !a.desk.registered() {
+		a.reply(req, l, sip.StatusForbidden, "Register First")
 		return
 	}
 	d, err := a.answeringDialog(req, l)
@@ -134,7 +150,7 @@ func (c *call) refuse(status int, phrase string) {
 	if c.result.Wild != nil && c.result.Err == nil {
 		c.result.Got = Wild
 	}
-	c.result.Status, c.result.Phrase = status, phrase
+	c.result.Status, c.result.Phrase, c.result.Over = status, phrase, time.Now()
 	c.insist(c.say(status, phrase, nil), false)
 	c.enter(refusing, c.limit())
 }

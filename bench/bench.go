@@ -11,6 +11,7 @@ package bench
 
 import (
 	"fmt"
+	"net/netip"
 	"time"
 )
 
@@ -94,6 +95,8 @@ type Plan struct {
 	Sequence uint16        // of each end's first packet; 0: at random
 	Tone     bool          // the audio is a tone, and each end demands the other's
 	Echo     bool          // there is no answerer of ours: the server gives the caller's audio back
+
+	anySource bool // the SSRC of what is heard may change
 }
 
 // Result is what one end saw of one call.
@@ -101,13 +104,15 @@ type Result struct {
 	Plan
 	Party   Party
 	Got     Outcome
-	Status  int           // of the final response
-	Phrase  string        // of the final response
-	Setup   time.Duration // INVITE to the first 180; 0 when none came
-	Connect time.Duration // INVITE to 200; 0 when none came
+	Local   netip.AddrPort // of this end's SIP
+	Began   time.Time      // when INVITE was sent, or came
+	Status  int            // of the final response
+	Phrase  string         // of the final response
+	Setup   time.Duration  // INVITE to the first 180; 0 when none came
+	Connect time.Duration  // INVITE to 200; 0 when none came
 	Media   Media
 	Changes []Change  // of the plan's Script, as far as it came
-	Over    time.Time // when the call ended, or was cut
+	Over    time.Time // when the call ended at this end, by BYE or a final response, or was cut
 	Err     error     // why Got is Failed or Stopped
 }
 

@@ -106,12 +106,13 @@ type call struct {
 }
 
 func (e *Endpoint) newCall(plan Plan, party Party, l *link, d dialog) *call {
+	began := time.Now()
 	c := &call{
-		e: e, id: d.id, dialog: d, link: l, began: time.Now(), session: uint64(rand.Uint32()),
+		e: e, id: d.id, dialog: d, link: l, began: began, session: uint64(rand.Uint32()),
 		inbox: make(chan incoming, 64), halted: make(chan struct{}),
 		alarm: time.NewTimer(time.Hour), again: time.NewTimer(time.Hour),
 		cue: time.NewTimer(time.Hour), quit: time.NewTimer(time.Hour),
-		result: Result{Plan: plan, Party: party}, proof: credentials{account: e.cfg.Account},
+		result: Result{Plan: plan, Party: party, Local: e.at(l), Began: began}, proof: credentials{account: e.cfg.Account},
 	}
 	c.again.Stop()
 	c.cue.Stop()
@@ -324,7 +325,9 @@ func (c *call) interrupt() {
 // prepareAudio readies the stream that both descriptions agreed on; it
 // receives from now on.
 func (c *call) prepareAudio(remote audio, mine, theirs crypto) error {
-	v, err := c.e.studio.open(c.socket, c.result.Plan, c.result.Party, remote.Addr, mine, theirs)
+	plan := c.result.Plan
+	plan.anySource = c.e.cfg.Hears != nil // a PBX that bridges what it had let through before changes it
+	v, err := c.e.studio.open(c.socket, plan, c.result.Party, remote.Addr, mine, theirs)
 	if err != nil {
 		return err
 	}
@@ -378,6 +381,7 @@ func (c *call) bye() {
 	c.cue.Stop()
 	c.change, c.hungUpHere = nil, true
 	c.dialog.cseq++
+	c.result.Over = time.Now()
 	req := c.dialog.request(sip.BYE, c.dialog.cseq, branch(), c.link)
 	if err := c.proof.sign(req); err != nil {
 		c.fail(err)
@@ -426,6 +430,9 @@ func (c *call) reinvite(req *sip.Request, l *link) {
 // hungUp ends the call when the other side says BYE.
 func (c *call) hungUp(req *sip.Request, l *link) {
 	c.reply(req, l, sip.StatusOK, "OK", nil)
+	if c.result.Over.IsZero() { // else both have hung up at once
+		c.result.Over = time.Now()
+	}
 	if s := c.audio.Load(); s != nil {
 		s.Halt()
 	}

@@ -204,8 +204,16 @@ func (c *call) provisional(res *sip.Response, at time.Time) {
 	if c.result.Outcome == Cancelled {
 		c.alarm.Reset(c.result.Ring)
 	} else {
-		c.alarm.Reset(c.result.Ring + c.limit())
+		c.alarm.Reset(c.result.Ring*time.Duration(max(1, c.e.cfg.Tries)) + c.limit())
 	}
+}
+
+// hears is the code by which the caller learns of one of the answerer's.
+func (c *call) hears(status int) int {
+	if made := c.e.cfg.Hears[status]; made != 0 {
+		return made
+	}
+	return status
 }
 
 // hearEarly receives the audio that a provisional response describes (RFC
@@ -300,14 +308,14 @@ func (c *call) refused(res *sip.Response) {
 		}
 		c.fail(err)
 	}
-	c.ack, c.result.Status, c.result.Phrase = ack, res.StatusCode, res.Reason
+	c.ack, c.result.Status, c.result.Phrase, c.result.Over = ack, res.StatusCode, res.Reason, time.Now()
 	switch {
 	case c.result.Wild != nil && c.result.Err == nil:
 		c.result.Got = Wild
-	case res.StatusCode == sip.StatusBusyHere && c.result.Err == nil:
-		c.result.Got = Busy
-	case c.result.Outcome == Refused && res.StatusCode == c.result.Plan.Status && c.result.Err == nil:
+	case c.result.Outcome == Refused && res.StatusCode == c.hears(c.result.Plan.Status) && c.result.Err == nil:
 		c.result.Got = Refused
+	case res.StatusCode == c.hears(sip.StatusBusyHere) && c.result.Err == nil:
+		c.result.Got = Busy
 	case res.StatusCode == sip.StatusRequestTerminated && c.state == cancelling && c.result.Err == nil:
 		c.result.Got = Cancelled
 	default:

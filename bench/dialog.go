@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"fmt"
+	"net/netip"
 	"slices"
 
 	"github.com/emiago/sipgo/sip"
@@ -31,12 +32,17 @@ func token() string {
 // branch is a fresh transaction id (RFC 3261, section 8.1.1.7).
 func branch() string { return sip.RFC3261BranchMagicCookie + token() }
 
+// at is where the endpoint is reached over the link.
+func (e *Endpoint) at(l *link) netip.AddrPort {
+	if own := e.Addr(); own.IsValid() && !own.Addr().IsUnspecified() {
+		return own
+	}
+	return l.local
+}
+
 // contactOn is the URI under which the endpoint is reached over the link.
 func (e *Endpoint) contactOn(l *link) sip.Uri {
-	at := l.local
-	if own := e.Addr(); own.IsValid() && !own.Addr().IsUnspecified() {
-		at = own
-	}
+	at := e.at(l)
 	return hostURI(e.cfg.User, at.Addr().String(), at.Port(), l.proto)
 }
 

@@ -27,8 +27,14 @@ type Config struct {
 	Suites []Suite        // offered and accepted in this order; none: plain RTP
 
 	Account Account // to answer challenges to calls with; the zero one answers none
+	Admits  Account // of an answerer: the server has to register with it before it may call; the zero one: it need not
 	Board   *Board  // of endpoints that take each other's messages; may be nil
 	Loss    float64 // share of its SIP datagrams, either way, that are dropped on purpose, 0 to 1
+
+	Opens  time.Duration // an answerer refuses connections for so long
+	Silent time.Duration // an answerer says nothing at all for so long
+	Hears  map[int]int   // of a caller, by an answerer's code, where the server is a PBX that dials on: what it makes of it; nil: it is none
+	Tries  int           // of answerers that one call may ring at one after the other; 0: 1
 
 	Certificate *tls.Certificate // to listen on TLS, or to show when asked
 	Roots       *x509.CertPool   // whom to trust; nil: the system's
@@ -68,18 +74,21 @@ type Endpoint struct {
 	studio *Studio
 	meter  meter
 	accept func(*sip.Request, *link)       // a new INVITE; set before listen
+	desk   *admission                      // nil: REGISTER is not taken; set before listen
 	redial func(lost *link) (*link, error) // by a caller; nil: the server connects anew; set before listen
 
-	listener net.Listener // tcp, tls; closed by Close
-	packet   *net.UDPConn // udp; closed by Close
+	packet *net.UDPConn   // udp; closed by Close
+	addr   netip.AddrPort // where it listens; the zero AddrPort when it does not
+	mute   time.Time      // until then it reads, and says nothing; set before listen
 
-	mu     sync.Mutex
-	closed bool
-	calls  map[string]inbox  // by Call-ID
-	graves map[string]*grave // of wild calls, by Call-ID
-	links  map[*link]struct{}
-	suite  Suite // of a call that talks or did
-	tls    string
+	mu       sync.Mutex
+	listener net.Listener // tcp, tls; closed by Close
+	closed   bool
+	calls    map[string]inbox  // by Call-ID
+	graves   map[string]*grave // of wild calls, by Call-ID
+	links    map[*link]struct{}
+	suite    Suite // of a call that talks or did
+	tls      string
 
 	stray   atomic.Uint64 // messages that belong to no call
 	late    atomic.Uint64 // BYEs to wild calls that had ended at both ends
@@ -118,7 +127,7 @@ func (e *Endpoint) listenUDP() error {
 	if err != nil {
 		return err
 	}
-	e.packet = c
+	e.packet, e.addr = c, localAddr(c)
 	e.working.Go(e.readPackets) // ends when Close closes packet
 	return nil
 }
@@ -131,9 +140,30 @@ func (e *Endpoint) listenStream() error {
 	if err != nil {
 		return err
 	}
-	e.listener = l
-	e.working.Go(e.acceptLinks) // ends when Close closes listener
+	e.addr = unmap(l.Addr().(*net.TCPAddr).AddrPort())
+	if e.cfg.Opens > 0 {
+		e.working.Go(e.openLater) // ends at Close
+		return l.Close()
+	}
+	e.working.Go(func() { e.acceptLinks(l) }) // ends when Close closes listener
 	return nil
+}
+
+// openLater listens when its time has come.
+func (e *Endpoint) openLater() {
+	wait := time.NewTimer(e.cfg.Opens)
+	defer wait.Stop()
+	select {
+	case <-wait.C:
+	case <-e.open.Done():
+		return
+	}
+	l, err := net.Listen("tcp", e.addr.String())
+	if err != nil {
+		e.cfg.Log.Error("cannot listen", "error", err) // callers see it, too: they are refused on
+		return
+	}
+	e.acceptLinks(l)
 }
 
 // dial makes the endpoint's connection to a server. The error is a sentence.
@@ -241,20 +271,19 @@ func (e *Endpoint) streamLink(conn net.Conn, proto Proto) *link {
 }
 
 // Addr is where the endpoint listens; the zero AddrPort when it does not.
-func (e *Endpoint) Addr() netip.AddrPort {
-	switch {
-	case e.packet != nil:
-		return unmap(e.packet.LocalAddr().(*net.UDPAddr).AddrPort())
-	case e.listener != nil:
-		return unmap(e.listener.Addr().(*net.TCPAddr).AddrPort())
-	}
-	return netip.AddrPort{}
-}
+func (e *Endpoint) Addr() netip.AddrPort { return e.addr }
 
-// acceptLinks takes connections until the listener is closed.
-func (e *Endpoint) acceptLinks() {
+// acceptLinks takes connections until Close closes the listener.
+func (e *Endpoint) acceptLinks(l net.Listener) {
+	e.mu.Lock()
+	e.listener = l
+	closed := e.closed
+	e.mu.Unlock()
+	if closed {
+		_ = l.Close()
+	}
 	for {
-		raw, err := e.listener.Accept()
+		raw, err := l.Accept()
 		if errors.Is(err, net.ErrClosed) {
 			return
 		}
@@ -329,6 +358,9 @@ func (e *Endpoint) readPackets() {
 // deliver hands a message to its call, or to accept when it opens one. It
 // runs on the reading goroutine, so that order is kept.
 func (e *Endpoint) deliver(in incoming) {
+	if in.at.Before(e.mute) {
+		return
+	}
 	id := in.message.CallID().Value()
 	e.mu.Lock()
 	c := e.calls[id]
@@ -357,6 +389,8 @@ func (e *Endpoint) deliver(in incoming) {
 		e.accept(req, in.link)
 	case req.Method == sip.OPTIONS && !req.To().Params.Has("tag"):
 		e.reply(req, in.link, sip.StatusOK, "OK")
+	case req.Method == sip.REGISTER && e.desk != nil:
+		e.desk.take(e, req, in.link)
 	default:
 		e.stray.Add(1)
 		// RFC 3261, section 12.2.2: no such dialog.
@@ -365,7 +399,10 @@ func (e *Endpoint) deliver(in incoming) {
 }
 
 func (e *Endpoint) reply(req *sip.Request, l *link, status int, phrase string) {
-	res := sip.NewResponseFromRequest(req, status, phrase, nil)
+	e.send(sip.NewResponseFromRequest(req, status, phrase, nil), l)
+}
+
+func (e *Endpoint) send(res *sip.Response, l *link) {
 	if err := l.write([]byte(res.String())); err != nil {
 		e.cfg.Log.Debug("reply", "error", err)
 	}
@@ -445,6 +482,7 @@ func (e *Endpoint) Close() {
 		return
 	}
 	e.closed = true
+	listener := e.listener
 	links := make([]*link, 0, len(e.links))
 	for l := range e.links {
 		links = append(links, l)
@@ -461,8 +499,8 @@ func (e *Endpoint) Close() {
 	for _, c := range calls {
 		c.stop()
 	}
-	if e.listener != nil {
-		_ = e.listener.Close()
+	if listener != nil {
+		_ = listener.Close()
 	}
 	for _, l := range links {
 		_ = l.stream.Close()

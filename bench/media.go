@@ -135,7 +135,8 @@ func (s *Studio) open(port *stream.Port, plan Plan, party Party, remote netip.Ad
 	opened, err := port.Open(stream.Config{
 		Call: plan.ID, Party: uint8(party), Remote: remote, Protect: protect, Unprotect: unprotect,
 		Packets: plan.packets(party), Every: plan.Pace, Sequence: plan.Sequence, Tone: plan.Tone, Echo: plan.Echo,
-		Own: own, Other: other, Account: s.account,
+		AnySource: plan.anySource,
+		Own:       own, Other: other, Account: s.account,
 	})
 	if err != nil {
 		s.ledger.leave(plan.ID)

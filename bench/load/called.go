@@ -3,15 +3,20 @@ package load
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
+	"time"
 
 	"callseal/bench"
 )
 
 // Called are answerers that register at the server like phones and are called
 // there, each with one call at a time: a registered phone is called by its
-// number, so two calls to it could not be told apart.
+// number, so two calls to it could not be told apart. Where others listen, these
+// are the agents' phones: they take the calls that stay.
 type Called struct {
+	Target  bench.Target // where they register
+	Config  bench.Config // what they have in common; port 0
 	Count   int
 	Account func(n int) bench.Account // of the n-th one
 	Number  func(n int) string        // that the callers dial to reach it
@@ -56,39 +61,86 @@ func (d *desk) free(seat int) {
 	d.mu.Unlock()
 }
 
-// openAnswerers lets the one answerer listen, or all register.
+// openAnswerers lets answerers listen, and register.
 func (r *run) openAnswerers(ctx context.Context) error {
-	if r.cfg.Answerer == nil {
+	for _, step := range []func(context.Context) error{
+		func(context.Context) error { return r.listen(false) }, r.awaitServer, r.registerAnswerers,
+		func(context.Context) error { return r.listen(true) }, // last, as their time runs from now on
+	} {
+		if err := step(ctx); err != nil {
+			r.dismiss()
+			return err
+		}
+	}
+	return nil
+}
+
+// listen begins the answerers that are not there from the beginning, or the
+// others.
+func (r *run) listen(late bool) error {
+	for _, cfg := range r.cfg.Answerers {
+		if late != (max(cfg.Opens, cfg.Silent) > 0) {
+			continue
+		}
+		a, err := bench.NewAnswerer(r.answering(cfg), r.book.find)
+		if err != nil {
+			return err
+		}
+		r.answers = append(r.answers, a)
+	}
+	return nil
+}
+
+func (r *run) registerAnswerers(ctx context.Context) error {
+	if r.cfg.Called == nil {
 		return nil
 	}
-	cfg := *r.cfg.Answerer
+	r.desk.called = r.cfg.Called
+	cfg, phones := r.answering(r.cfg.Called.Config), make([]*bench.Answerer, r.cfg.Called.Count)
+	err := inParallel(ctx, len(phones), func(ctx context.Context, n int) (err error) {
+		number := r.desk.called.Number(n)
+		phones[n], err = bench.NewRegistered(ctx, cfg, r.desk.called.Target, r.desk.called.Account(n),
+			func(string) (bench.Plan, bool) { return r.book.find(number) })
+		return err
+	})
+	r.answers = append(r.answers, phones...)
+	if err != nil {
+		return err
+	}
+	for n := range phones {
+		r.desk.free(n)
+	}
+	return nil
+}
+
+// admission is how long a server may take until it registers: most repeat a
+// registration that failed after half a minute at the latest.
+const admission = 40 * time.Second
+
+// awaitServer waits until the server has registered where it has to.
+func (r *run) awaitServer(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, admission)
+	defer cancel()
+	for _, a := range r.answers {
+		if a.Admitted() == nil {
+			continue
+		}
+		select {
+		case <-a.Admitted():
+		case <-ctx.Done():
+			return fmt.Errorf("%w: no server has registered at %v within %v", bench.ErrTimeout, a.Addr(), admission)
+		}
+	}
+	return nil
+}
+
+// answering adds to an answerer's config what belongs to the run.
+func (r *run) answering(cfg bench.Config) bench.Config {
 	cfg.Studio, cfg.Ledger, cfg.Watch = r.studios[bench.Answering], r.ledger, (*answering)(r.tally)
 	if cfg.Proto == bench.UDP {
 		cfg.Loss = r.s.Chaos.Loss
 	}
-	if r.cfg.Called == nil {
-		a, err := bench.NewAnswerer(cfg, r.book.find)
-		if err == nil {
-			r.answers = append(r.answers, a)
-		}
-		return err
-	}
-	r.desk.called = r.cfg.Called
-	r.answers = make([]*bench.Answerer, r.cfg.Called.Count)
-	err := inParallel(ctx, len(r.answers), func(ctx context.Context, n int) (err error) {
-		number := r.desk.called.Number(n)
-		r.answers[n], err = bench.NewRegistered(ctx, cfg, r.cfg.Target, r.desk.called.Account(n),
-			func(string) (bench.Plan, bool) { return r.book.find(number) })
-		return err
-	})
-	if err != nil {
-		r.dismiss()
-		return err
-	}
-	for n := range r.answers {
-		r.desk.free(n)
-	}
-	return nil
+	return cfg
 }
 
 // dismiss closes the answerers that there are.
@@ -103,8 +155,8 @@ func (r *run) dismiss() {
 	}
 }
 
-// answering is how many calls are up at the answerers.
-func (r *run) answering() (calls int) {
+// taken is how many calls are up at the answerers.
+func (r *run) taken() (calls int) {
 	for _, a := range r.answers {
 		calls += a.Figures().Calls
 	}

@@ -37,9 +37,10 @@ func TestDesk(t *testing.T) {
 // Answerers that cannot register end the run before it begins.
 func TestCalledThatCannotRegister(t *testing.T) {
 	cfg, _ := direct(t, bench.TCP, "pace: {rate: 1}\nmix: [{talk: 1s}]\n")
-	cfg.Answerer.Local = netip.AddrPort{}
+	phone := cfg.Answerers[0]
+	phone.Local, cfg.Answerers = netip.AddrPort{}, nil
 	cfg.Called = &Called{
-		Count: 3, Number: func(int) string { return "101" },
+		Target: cfg.Target, Config: phone, Count: 3, Number: func(int) string { return "101" },
 		Account: func(int) bench.Account { return bench.Account{User: "101", Password: "secret"} },
 	}
 	if _, err := Run(t.Context(), cfg); !errors.Is(err, bench.ErrUnreachable) {

@@ -143,8 +143,8 @@ func (t *tally) wildly(rec *bench.Record) {
 }
 
 func (r *run) answererProto() bench.Proto {
-	if r.cfg.Answerer == nil {
+	if len(r.cfg.Answerers) == 0 {
 		return bench.TLS
 	}
-	return r.cfg.Answerer.Proto
+	return r.cfg.Answerers[0].Proto
 }

@@ -37,7 +37,7 @@ func TestChaos(t *testing.T) {
 	} {
 		t.Run(row.proto.String(), func(t *testing.T) {
 			cfg, _ := direct(t, row.proto, strings.Replace(wild, "%", row.chaos, 1))
-			home := *cfg.Answerer
+			home := cfg.Answerers[0]
 			home.Local = freePort(t)
 			if row.proto != bench.UDP {
 				cfg.Home = &home

@@ -17,7 +17,7 @@ import (
 type crew struct {
 	scenario scenario.Scenario
 	config   bench.Config
-	target   bench.Target
+	targets  []bench.Target
 	account  func(n int) bench.Account
 
 	members []*member
@@ -46,7 +46,7 @@ const together = 16
 func (c *crew) open(ctx context.Context) error {
 	n := c.scenario.Callers.Count
 	if c.scenario.Callers.Connection == scenario.Shared {
-		n = c.scenario.Callers.Trunks
+		n = c.scenario.Callers.Trunks * len(c.targets)
 	}
 	if c.scenario.Kind != scenario.Calls || c.scenario.Callers.Connection == scenario.PerCall {
 		caller, err := c.connect(ctx, 0)
@@ -89,7 +89,7 @@ func (c *crew) connect(ctx context.Context, n int) (*bench.Caller, error) {
 	cfg := c.config
 	cfg.Account = c.accountOf(n)
 	cfg.User = cfg.Account.User
-	return bench.NewCaller(ctx, cfg, c.target)
+	return bench.NewCaller(ctx, cfg, c.targets[n%len(c.targets)])
 }
 
 // place makes a call on the connection whose turn it is. The error is why there

@@ -27,9 +27,12 @@ var attacks = map[string]func() Hooks{"forged": forged}
 func (c Config) hooks() ([]Hooks, error) {
 	hooks := slices.Clone(c.Hooks)
 	if c.Wire { // first, as it is what may be refused
-		ports := []uint16{c.Target.Port}
-		if c.Answerer != nil && c.Called == nil {
-			ports = append(ports, c.Answerer.Local.Port())
+		var ports []uint16
+		for _, t := range c.targets() {
+			ports = append(ports, t.Port)
+		}
+		for _, a := range c.Answerers {
+			ports = append(ports, a.Local.Port())
 		}
 		hooks = append(hooks, witness(c.Sealed[0] && c.Sealed[1], ports...))
 	}

@@ -64,7 +64,7 @@ func TestWire(t *testing.T) {
 			cfg, _ := direct(t, row.proto, strings.Replace(attacked, "media: {attacks: [forged]}", "", 1))
 			cfg.Wire, cfg.Sealed = true, [2]bool{true, true}
 			if row.plain {
-				cfg.Caller.Suites, cfg.Answerer.Suites = nil, nil
+				cfg.Caller.Suites, cfg.Answerers[0].Suites = nil, nil
 			}
 			rec, err := Run(t.Context(), cfg)
 			if errors.Is(err, capture.ErrRoot) || errors.Is(err, capture.ErrUnsupported) {

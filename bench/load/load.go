@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"strings"
 	"sync"
 	"time"
 
@@ -18,13 +19,14 @@ import (
 
 // Config is one run.
 type Config struct {
-	Scenario scenario.Scenario
-	Target   bench.Target
-	Caller   bench.Config  // what all callers have in common; port 0
-	Answerer *bench.Config // nil: the server answers by itself, and gives the audio back
-	Home     *bench.Config // where the server finds the callers when their connection is gone; may be nil
-	Called   *Called       // the answerers register at the server, and do not listen; nil: one listens
-	Number   string        // dialled numbers begin with it; without an answerer it is the number
+	Scenario  scenario.Scenario
+	Target    bench.Target
+	Others    []bench.Target // more servers, which are called in turn with Target
+	Caller    bench.Config   // what all callers have in common; port 0
+	Answerers []bench.Config // they listen, and each takes any call
+	Home      *bench.Config  // where the server finds the callers when their connection is gone; may be nil
+	Called    *Called        // they register, and take the standing calls, or all where nobody listens; may be nil
+	Number    string         // dialled numbers begin with it; without an answerer it is the number
 
 	Account func(n int) bench.Account // of the n-th caller, to register with; may be nil
 
@@ -35,7 +37,24 @@ type Config struct {
 	Gauges    Gauges             // of the server, by name; may be nil
 	Drops     func() bench.Drops // what this machine's kernel has dropped so far; may be nil
 	Observers []bench.Observer
+	Each      func(bench.Result) // told of each end of each call when it is over, by any goroutine; may be nil
 	Hooks     []Hooks
+}
+
+// alone tells that there is no answerer of ours: the server answers by itself,
+// and gives the audio back.
+func (c Config) alone() bool { return len(c.Answerers) == 0 && c.Called == nil }
+
+// targets are all servers that are called.
+func (c Config) targets() []bench.Target { return append([]bench.Target{c.Target}, c.Others...) }
+
+// where names them.
+func (c Config) where() string {
+	var all []string
+	for _, t := range c.targets() {
+		all = append(all, t.String())
+	}
+	return strings.Join(all, ", ")
 }
 
 // A generator that is later than this with one of a hundred things is the
@@ -173,8 +192,9 @@ func (r *run) open(ctx context.Context) error {
 		cfg.Loss = r.s.Chaos.Loss
 	}
 	cfg.Studio, cfg.Ledger, cfg.Watch = r.studios[bench.Calling], r.ledger, r.tally
-	r.crew = &crew{scenario: r.s, config: cfg, target: r.cfg.Target, account: r.cfg.Account}
-	r.cast = newCast(r.s, r.cfg.Number, r.cfg.Answerer == nil)
+	cfg.Tries = len(r.cfg.Answerers)
+	r.crew = &crew{scenario: r.s, config: cfg, targets: r.cfg.targets(), account: r.cfg.Account}
+	r.cast = newCast(r.s, r.cfg.Number, r.cfg.alone())
 	if err := r.crew.open(ctx); err != nil {
 		r.close()
 		return err
@@ -202,7 +222,7 @@ func (r *run) perform(ctx context.Context) {
 		pacers.Go(func() {
 			p := pace.Pacer{Most: n, Until: r.lastCall(), Late: r.tally.late.Record}
 			p.Run(pacing, pace.Pace{Rate: r.s.Standing.Rate}.Arrivals(), func(int, time.Duration) {
-				r.place(ctx, r.cast.standing(r.left()), -1)
+				r.place(ctx, r.cast.standing(r.left()), -1, r.desk.called != nil)
 			})
 		})
 	}
@@ -229,7 +249,7 @@ func (r *run) left() time.Duration { return r.s.Duration - time.Since(r.began) }
 func (r *run) begin(ctx context.Context, n int, due time.Duration) {
 	switch r.s.Kind {
 	case scenario.Calls:
-		r.place(ctx, r.cast.plan(r.left()), r.s.Pace.Level(due))
+		r.place(ctx, r.cast.plan(r.left()), r.s.Pace.Level(due), len(r.cfg.Answerers) == 0)
 	case scenario.Registrations:
 		r.storm(ctx, n, "registered", true)
 	case scenario.Connections:
@@ -237,9 +257,13 @@ func (r *run) begin(ctx context.Context, n int, due time.Duration) {
 	}
 }
 
-// place places a call.
-func (r *run) place(ctx context.Context, plan bench.Plan, level int) {
-	seat, seated := r.desk.take(&plan)
+// place places a call, to an answerer that has registered if asked and if there
+// are such.
+func (r *run) place(ctx context.Context, plan bench.Plan, level int, registered bool) {
+	seat, seated := noSeat, true
+	if registered {
+		seat, seated = r.desk.take(&plan)
+	}
 	r.book.add(plan)
 	r.tally.started(plan, level)
 	r.calling.Go(func() { // ends with the call
@@ -276,7 +300,7 @@ func (r *run) settle(ctx context.Context) {
 	if ctx.Err() != nil {
 		patience = time.Second
 	}
-	for end := time.Now().Add(patience); time.Now().Before(end) && r.answering() > 0; {
+	for end := time.Now().Add(patience); time.Now().Before(end) && r.taken() > 0; {
 		time.Sleep(20 * time.Millisecond)
 	}
 }

@@ -65,7 +65,7 @@ func direct(t *testing.T, proto bench.Proto, text string) (Config, *seen) {
 		Scenario:  parse(t, text),
 		Target:    bench.Target{Proto: proto, Host: at.Addr().String(), Port: at.Port()},
 		Caller:    bench.Config{Proto: proto, Suites: suites, Roots: ca.Pool(), Timeout: 2 * time.Second},
-		Answerer:  &bench.Config{Proto: proto, Local: at, Suites: suites, Certificate: cert},
+		Answerers: []bench.Config{{Proto: proto, Local: at, Suites: suites, Certificate: cert}},
 		Number:    "1555",
 		Observers: []bench.Observer{w},
 	}, w
@@ -209,7 +209,7 @@ func TestHopelessRuns(t *testing.T) {
 		}, bench.ErrUnreachable},
 		{"port in use", func(c *Config) {
 			at := silent.LocalAddr().(*net.UDPAddr).AddrPort()
-			c.Answerer.Proto, c.Answerer.Local = bench.UDP, at
+			c.Answerers[0].Proto, c.Answerers[0].Local = bench.UDP, at
 		}, nil},
 	} {
 		t.Run(row.name, func(t *testing.T) {

@@ -124,7 +124,7 @@ func (w *watcher) look() {
 func (w *watcher) record() *bench.Record {
 	r, t := w.run, w.run.tally
 	rec := &bench.Record{
-		Scenario: r.s.Name, Target: r.cfg.Target.String(), Command: r.cfg.Command, Began: r.began, Took: time.Since(r.began),
+		Scenario: r.s.Name, Target: r.cfg.where(), Command: r.cfg.Command, Began: r.began, Took: time.Since(r.began),
 		Samples: w.samples,
 		Setup:   t.setup.Quantiles().Percentiles(), Connect: t.conn.Quantiles().Percentiles(),
 		Latency: r.gauges[0].Latency.Quantiles().Percentiles(), Jitter: r.gauges[0].Jitter.Quantiles().Percentiles(),

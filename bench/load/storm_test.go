@@ -162,7 +162,7 @@ mix: [{outcome: busy}]
 knee: {setup_p99: 1s}
 `),
 		Target: target, Caller: bench.Config{Proto: bench.TCP},
-		Answerer: &bench.Config{Proto: bench.TCP, Local: freePort(t)},
+		Answerers: []bench.Config{{Proto: bench.TCP, Local: freePort(t)}},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -233,7 +233,7 @@ func TestLostConnections(t *testing.T) {
 	rec, err := Run(t.Context(), Config{
 		Scenario: parse(t, "duration: 2s\ncalls: 8\npace: {rate: 10}\nmix: [{outcome: busy}]\n"),
 		Target:   target, Caller: bench.Config{Proto: bench.TCP},
-		Answerer: &bench.Config{Proto: bench.TCP, Local: freePort(t)},
+		Answerers: []bench.Config{{Proto: bench.TCP, Local: freePort(t)}},
 	})
 	if err != nil {
 		t.Fatal(err)

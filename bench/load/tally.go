@@ -83,6 +83,9 @@ func (t *tally) Connected(p bench.Plan, connect time.Duration) {
 
 // Ended implements bench.Watcher.
 func (t *tally) Ended(r bench.Result) {
+	if each := t.run.cfg.Each; each != nil {
+		each(r)
+	}
 	outcome, why := judge(r)
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -222,6 +225,9 @@ func (*answering) Connected(bench.Plan, time.Duration) {}
 // Ended implements bench.Watcher.
 func (a *answering) Ended(r bench.Result) {
 	t := (*tally)(a)
+	if each := t.run.cfg.Each; each != nil {
+		each(r)
+	}
 	outcome, why := judge(r)
 	t.mu.Lock()
 	defer t.mu.Unlock()

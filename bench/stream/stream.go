@@ -21,6 +21,7 @@ type Config struct {
 	Sequence           uint16        // of the first packet; 0: at random
 	Tone               bool          // send a tone behind the stamp, and demand the other end's
 	Echo               bool          // the other end gives back what we send
+	AnySource          bool          // the SSRC of what is heard may change
 	Own, Other         *Trail        // may be nil
 	Account            *Account
 }
@@ -204,7 +205,7 @@ func (s *Stream) judge(wire []byte, from address, at int64) {
 	case !ok:
 		s.counts.Unauthentic++
 		return
-	case got.call != s.cfg.Call || got.from != s.heard() || s.seen.some && ssrc != s.theirs:
+	case got.call != s.cfg.Call || got.from != s.heard() || s.seen.some && ssrc != s.theirs && !s.cfg.AnySource:
 		s.counts.Foreign++
 		return
 	}

@@ -172,6 +172,25 @@ func TestJudge(t *testing.T) {
 			}
 		})
 	}
+	t.Run("any source", func(t *testing.T) {
+		e := New(1)
+		defer e.Close()
+		port, err := e.Bind(loopback)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, err := port.Open(Config{Call: 42, Remote: server, Unprotect: sealing(t, 1), AnySource: true, Account: e.Account(silent)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.worker.mu.Lock()
+		s.judge(good, addressOf(server), Clock())
+		s.judge(sealed(t, packet(later, 2, &patternFill)), addressOf(server), Clock())
+		s.worker.mu.Unlock()
+		if got := s.Close(); got.Received != 2 || got.Foreign != 0 {
+			t.Errorf("got %+v", got)
+		}
+	})
 }
 
 // The tone is what a decoder of G.711 hears, and silence is none.

@@ -17,6 +17,7 @@ import (
 type outputs struct {
 	JSON   string   `name:"json" placeholder:"FILE" help:"Write the figures to a file, as JSON."`
 	Report string   `placeholder:"FILE" help:"Write a report with plots to a file, as one HTML page."`
+	Each   string   `placeholder:"FILE" help:"Write each end of each call to a file when it is over: what was planned, what came, when and where; JSON, one line each."`
 	SLO    show.SLO `name:"slo" placeholder:"LIST" help:"Objectives, like setup_p99<200ms,loss<0.01%,failures=0; exit status 2 when one is missed."`
 }
 
@@ -24,7 +25,11 @@ type outputs struct {
 // cannot be written is known before it. The run may be planned for 0: nobody
 // knows.
 func (o outputs) open(out io.Writer, scenario, target string, planned time.Duration) (*results, error) {
-	r := &results{slo: o.SLO, screen: show.NewScreen(show.Open(out, os.Getenv), scenario, target, planned)}
+	calls, err := openCalls(o.Each)
+	if err != nil {
+		return nil, fmt.Errorf("--each: %w", err)
+	}
+	r := &results{calls: calls, slo: o.SLO, screen: show.NewScreen(show.Open(out, os.Getenv), scenario, target, planned)}
 	for _, row := range []struct {
 		flag, path string
 		write      func(io.Writer, *bench.Record) error
@@ -52,6 +57,7 @@ func (o outputs) open(out io.Writer, scenario, target string, planned time.Durat
 // files. To be closed when the run is over, whether it came to its end or not.
 type results struct {
 	screen *show.Screen
+	calls  *calls // nil without --each
 	slo    show.SLO
 	files  []*file
 	record *bench.Record // nil until Done
@@ -70,6 +76,7 @@ func (r *results) Done(record *bench.Record) {
 		r.err = errors.Join(r.err, f.commit(record))
 	}
 	r.files = nil
+	r.err = errors.Join(r.err, r.calls.commit())
 }
 
 // close is the run's error as one that has its exit status; runErr is why it
@@ -93,6 +100,7 @@ func (r *results) close(runErr error) error {
 
 // drop leaves nothing of files that were not written.
 func (r *results) drop() {
+	_ = r.calls.commit() // closed already, or nothing is to be written
 	for _, f := range r.files {
 		f.discard()
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net/netip"
+	"net/url"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -25,11 +26,14 @@ import (
 type runCmd struct {
 	Scenario string `arg:"" help:"A scenario's name (see the subcommand scenarios), or a file of your own."`
 
-	ends   `embed:""`
-	Answer string `placeholder:"URL" help:"Where the server finds the answerer: tls://ADDR:PORT, tcp:// or udp://. Without it the server must answer by itself and give the audio back."`
+	ends        `embed:""`
+	OtherTarget []string    `placeholder:"URI" help:"More servers, called in turn with --target."`
+	Answer      []string    `placeholder:"URL" help:"Where the server finds the answerer: tls://ADDR:PORT, tcp:// or udp://. Without it the server must answer by itself and give the audio back. Of several each takes any call. Behind a ? may stand, joined by &, what is particular about one: media=plain, opens=TIME and silent=TIME (it refuses connections, or says nothing, for so long), account=NAME (the server has to register with it first)."`
+	Hears       map[int]int `placeholder:"CODE=CODE" mapsep:"," help:"Where the servers are PBXs that dial on, like Asterisk: what they make of an answerer's code for the caller. The source (SSRC) of their audio may change, too."`
 
-	AnswerUser     string         `placeholder:"NAME" help:"Instead of --answer: the answerers register at the server with this account, counted up from one to the next, and are called there."`
-	AnswerPassword bench.Password `placeholder:"TEXT" env:"CALLSEAL_BENCH_ANSWER_PASSWORD" help:"Password of their accounts; default: --password."`
+	AnswerUser     string         `placeholder:"NAME" help:"Instead of --answer: the answerers register at the server with this account, counted up from one to the next, and are called there. Beside --answer: they do, and get the scenario's standing calls, like agents' phones."`
+	Registrar      string         `placeholder:"URI" help:"Where they register; default: --target."`
+	AnswerPassword bench.Password `placeholder:"TEXT" env:"CALLSEAL_BENCH_ANSWER_PASSWORD" help:"Password of the answerers' accounts; default: --password."`
 	AnswerNumber   string         `placeholder:"DIGITS" help:"What is dialled to reach the first of them, counted up likewise; default: its user name."`
 	AnswerFrom     netip.AddrPort `placeholder:"ADDR:PORT" help:"Local address they register from; default: --from."`
 	Answerers      int            `default:"10" help:"How many of them there are; each takes one call at a time."`
@@ -82,6 +86,9 @@ func (c runCmd) run(ctx context.Context, out output) error {
 		return err
 	}
 	cfg.Observers = append(cfg.Observers, results)
+	if results.calls != nil {
+		cfg.Each = results.calls.add
+	}
 	record, err := load.Run(ctx, cfg)
 	if err == nil && len(record.SLO) == 0 && len(record.Faults) > 0 && !record.GeneratorBound {
 		err = fmt.Errorf("%w: %s", errNotAsPlanned, strings.Join(record.Faults, "; "))
@@ -104,22 +111,30 @@ func (c runCmd) config(ctx context.Context) (load.Config, error) {
 	if cfg.Target, err = c.target(); err != nil {
 		return cfg, err
 	}
+	for _, uri := range c.OtherTarget {
+		other, err := bench.ParseTarget(uri)
+		if err != nil {
+			return cfg, fmt.Errorf("--other-target: %w", err)
+		}
+		cfg.Others = append(cfg.Others, other)
+	}
 	if cfg.Caller, err = c.caller(cfg.Target); err != nil {
 		return cfg, err
 	}
-	cfg.Caller.Timeout = answerWithin
+	cfg.Caller.Timeout, cfg.Caller.Hears = answerWithin, c.Hears
 	cfg.Caller.Local = netip.AddrPortFrom(c.From.Addr(), 0) // every connection has a port of its own
 	if !c.From.IsValid() {
 		cfg.Caller.Local = netip.AddrPort{}
 	}
 	cfg.Sealed[bench.Calling] = cfg.Target.Proto == bench.TLS && !c.PlainCaller
-	if c.Answer != "" {
-		answerer, err := c.answerer(c.Answer)
+	for i, url := range c.Answer {
+		answerer, err := c.answering(url)
 		if err != nil {
 			return cfg, err
 		}
-		cfg.Answerer = &answerer
-		cfg.Sealed[bench.Answering] = answerer.Proto == bench.TLS && !c.PlainAnswer
+		cfg.Answerers = append(cfg.Answerers, answerer)
+		sealed := answerer.Proto == bench.TLS && len(answerer.Suites) > 0
+		cfg.Sealed[bench.Answering] = sealed && (i == 0 || cfg.Sealed[bench.Answering])
 	}
 	if c.CallerListen != "" {
 		files := ends{Certificate: c.CallerCertificate, Key: c.CallerKey, PlainAnswer: c.PlainCaller, AnswerSuites: c.Suites}
@@ -146,29 +161,66 @@ func (c runCmd) config(ctx context.Context) (load.Config, error) {
 	return cfg, err
 }
 
+// answering is an answerer at a URL, with what stands behind its ?.
+func (c runCmd) answering(text string) (bench.Config, error) {
+	address, extra, _ := strings.Cut(text, "?")
+	cfg, err := c.answerer(address)
+	if err != nil {
+		return cfg, err
+	}
+	values, err := url.ParseQuery(extra)
+	if err != nil {
+		return cfg, fmt.Errorf("--answer %s: %w", text, err)
+	}
+	for key := range values {
+		value := values.Get(key)
+		switch key {
+		case "media":
+			if err = fmt.Errorf("%w: media=plain is all that there is", bench.ErrTarget); value == "plain" {
+				cfg.Suites, err = nil, nil
+			}
+		case "opens":
+			cfg.Opens, err = time.ParseDuration(value)
+		case "silent":
+			cfg.Silent, err = time.ParseDuration(value)
+		case "account":
+			cfg.Admits = bench.Account{User: value, Password: cmp.Or(c.AnswerPassword, c.Password)}
+		default:
+			err = fmt.Errorf("%w: unknown %q: there are media, opens, silent and account", bench.ErrTarget, key)
+		}
+		if err != nil {
+			return cfg, fmt.Errorf("--answer %s: %w", text, err)
+		}
+	}
+	return cfg, nil
+}
+
 // called makes the answerers such that register, where that is asked for.
 func (c runCmd) called(cfg *load.Config) error {
 	switch {
 	case c.AnswerUser == "":
 		return nil
-	case c.Answer != "":
-		return fmt.Errorf("--answer and --answer-user: %w: give one of them", bench.ErrTarget)
 	case c.Answerers < 1:
 		return fmt.Errorf("--answerers: %w: at least one", bench.ErrTarget)
 	}
-	answerer := cfg.Caller
+	answerer, target := cfg.Caller, cfg.Target
 	var err error
+	if c.Registrar != "" {
+		if target, err = bench.ParseTarget(c.Registrar); err != nil {
+			return fmt.Errorf("--registrar: %w", err)
+		}
+		answerer.Proto = target.Proto
+	}
 	if answerer.Suites, err = suites("--answer-suites", c.PlainAnswer, c.AnswerSuites); err != nil {
 		return err
 	}
 	if c.AnswerFrom.IsValid() {
 		answerer.Local = netip.AddrPortFrom(c.AnswerFrom.Addr(), 0)
 	}
-	cfg.Answerer = &answerer
-	cfg.Sealed[bench.Answering] = cfg.Target.Proto == bench.TLS && !c.PlainAnswer
+	cfg.Sealed[bench.Answering] = target.Proto == bench.TLS && !c.PlainAnswer && (len(c.Answer) == 0 || cfg.Sealed[bench.Answering])
 	password, number := cmp.Or(c.AnswerPassword, c.Password), cmp.Or(c.AnswerNumber, c.AnswerUser)
 	cfg.Called = &load.Called{
-		Count:   c.Answerers,
+		Target: target, Config: answerer, Count: c.Answerers,
 		Account: func(n int) bench.Account { return bench.Account{User: countUp(c.AnswerUser, n), Password: password} },
 		Number:  func(n int) string { return countUp(number, n) },
 	}

@@ -44,8 +44,8 @@ func TestRun(t *testing.T) {
 		want   error
 		text   string // in the output, or in the error
 	}{
-		{"tcp", func(c *runCmd, a string) { c.Target, c.Answer = "sip:"+a+";transport=tcp", "tcp://"+a }, nil, "3 answered"},
-		{"udp", func(c *runCmd, a string) { c.Target, c.Answer = "sip:"+a+";transport=udp", "udp://"+a }, nil, "3 answered"},
+		{"tcp", func(c *runCmd, a string) { c.Target, c.Answer = "sip:"+a+";transport=tcp", []string{"tcp://" + a} }, nil, "3 answered"},
+		{"udp", func(c *runCmd, a string) { c.Target, c.Answer = "sip:"+a+";transport=udp", []string{"udp://" + a} }, nil, "3 answered"},
 		{"nothing re-encrypts", func(*runCmd, string) {}, errNotAsPlanned, "with the bytes of the other leg"},
 		{"SRTP refused", func(c *runCmd, _ string) { c.PlainAnswer = true }, errNotAsPlanned, "488"},
 		{"another suite", func(c *runCmd, _ string) {
@@ -62,7 +62,7 @@ func TestRun(t *testing.T) {
 		{"another CA", func(c *runCmd, _ string) { c.CA = other.ca }, bench.ErrCertificate, "not signed by the given CA"},
 		{"no such process", func(c *runCmd, _ string) { c.PID = 1 << 30 }, fs.ErrNotExist, "--pid"},
 		{"answerer without certificate", func(c *runCmd, _ string) { c.Key = "" }, bench.ErrIdentity, "give its certificate and key"},
-		{"bad answer address", func(c *runCmd, _ string) { c.Answer = "tls://0.0.0.0:5061" }, bench.ErrTarget, "--answer"},
+		{"bad answer address", func(c *runCmd, _ string) { c.Answer = []string{"tls://0.0.0.0:5061"} }, bench.ErrTarget, "--answer"},
 		{"bad target", func(c *runCmd, _ string) { c.Target = "127.0.0.1" }, bench.ErrTarget, "sips:"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
@@ -70,7 +70,7 @@ func TestRun(t *testing.T) {
 			c := runCmd{
 				Scenario: writeScenario(t, shortScenario),
 				ends:     ends{Target: "sips:" + answerer, CA: own.ca, Certificate: own.certificate, Key: own.key, Number: "1555"},
-				Answer:   "tls://" + answerer,
+				Answer:   []string{"tls://" + answerer},
 			}
 			row.change(&c, answerer)
 			var out bytes.Buffer
@@ -122,7 +122,7 @@ func TestInterruptedRunReports(t *testing.T) {
 	c := runCmd{
 		Scenario: writeScenario(t, "pace: {rate: 5}\nmix: [{talk: 1h}]\n"),
 		ends:     ends{Target: "sips:" + answerer, CA: own.ca, Certificate: own.certificate, Key: own.key, Number: "1555"},
-		Answer:   "tls://" + answerer,
+		Answer:   []string{"tls://" + answerer},
 	}
 	c.JSON = filepath.Join(t.TempDir(), "out.json")
 	var out bytes.Buffer

@@ -100,7 +100,7 @@ func TestAnswererComesLater(t *testing.T) {
 	never.Close() // does not wait for it
 }
 
-// What a PBX makes of a code is what the caller has to hear.
+// What a PBX may make of a code is what the caller may hear.
 func TestHears(t *testing.T) {
 	for _, row := range []struct {
 		name  string
@@ -112,7 +112,8 @@ func TestHears(t *testing.T) {
 		{"as it was", nil, Plan{Outcome: Refused, Status: 603}, 603, Refused},
 		{"changed", map[int]int{603: 403}, Plan{Outcome: Refused, Status: 603}, 403, Refused},
 		{"changed without leave", nil, Plan{Outcome: Refused, Status: 603}, 403, Failed},
-		{"not changed", map[int]int{603: 403}, Plan{Outcome: Refused, Status: 603}, 603, Failed},
+		{"not changed", map[int]int{603: 403}, Plan{Outcome: Refused, Status: 603}, 603, Refused},
+		{"changed to another one", map[int]int{603: 403}, Plan{Outcome: Refused, Status: 603}, 500, Failed},
 		{"busy", map[int]int{603: 403}, Plan{Outcome: Busy}, 486, Busy},
 		{"refused as if busy", map[int]int{600: 486}, Plan{Outcome: Refused, Status: 600}, 486, Refused},
 	} {

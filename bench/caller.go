@@ -208,12 +208,9 @@ func (c *call) provisional(res *sip.Response, at time.Time) {
 	}
 }
 
-// hears is the code by which the caller learns of one of the answerer's.
-func (c *call) hears(status int) int {
-	if made := c.e.cfg.Hears[status]; made != 0 {
-		return made
-	}
-	return status
+// tells whether a final code is the answerer's, or what a PBX makes of it.
+func (c *call) tells(status, answerers int) bool {
+	return status == answerers || status == c.e.cfg.Hears[answerers]
 }
 
 // hearEarly receives the audio that a provisional response describes (RFC
@@ -312,9 +309,9 @@ func (c *call) refused(res *sip.Response) {
 	switch {
 	case c.result.Wild != nil && c.result.Err == nil:
 		c.result.Got = Wild
-	case c.result.Outcome == Refused && res.StatusCode == c.hears(c.result.Plan.Status) && c.result.Err == nil:
+	case c.result.Outcome == Refused && c.tells(res.StatusCode, c.result.Plan.Status) && c.result.Err == nil:
 		c.result.Got = Refused
-	case res.StatusCode == c.hears(sip.StatusBusyHere) && c.result.Err == nil:
+	case c.tells(res.StatusCode, sip.StatusBusyHere) && c.result.Err == nil:
 		c.result.Got = Busy
 	case res.StatusCode == sip.StatusRequestTerminated && c.state == cancelling && c.result.Err == nil:
 		c.result.Got = Cancelled

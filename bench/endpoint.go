@@ -33,7 +33,7 @@ type Config struct {
 
 	Opens  time.Duration // an answerer refuses connections for so long
 	Silent time.Duration // an answerer says nothing at all for so long
-	Hears  map[int]int   // of a caller, by an answerer's code, where the server is a PBX that dials on: what it makes of it; nil: it is none
+	Hears  map[int]int   // of a caller, by an answerer's code, where the server is a PBX that dials on: what it may make of it; nil: it is none
 	Tries  int           // of answerers that one call may ring at one after the other; 0: 1
 
 	Certificate *tls.Certificate // to listen on TLS, or to show when asked

@@ -25,7 +25,8 @@ type asteriskConfig struct {
 	Phones     []string       // more accounts of telephones like 101
 	Direct     netip.AddrPort // a carrier that it calls without callseal, over UDP
 
-	VICIdial *pasted // set up as VICIdial does it
+	VICIdial *pasted   // set up as VICIdial does it
+	Campaign *campaign // what the bench dials here goes on to Remote, and to its phones; nil: nothing does
 
 	// Filled in by startAsterisk.
 	Addr                           netip.Addr
@@ -35,6 +36,14 @@ type asteriskConfig struct {
 	Early                          tone
 	CallerCode, CallerNumber       string
 	PhoneSecret, PhoneChannel      string
+}
+
+// campaign lets the bench stand in for VICIdial's originate.
+type campaign struct {
+	Bench  netip.Addr // where it calls from, over UDP and without SRTP
+	Number string     // what the numbers begin with, which have seven digits more
+	Prefix [10]string // by which a number is dialled, by its last digit
+	Ring   int        // seconds until an unanswered call is given up
 }
 
 // Who calls when an Asterisk dials: VICIdial's key of the call, and the number that the callee may see.

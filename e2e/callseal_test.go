@@ -24,6 +24,7 @@ type trunk struct {
 	remote     netip.AddrPort
 	calls      bool     // may call callseal
 	plain      bool     // UDP and RTP, accepted
+	clear      bool     // RTP although TLS, likewise
 	serverName string   // NAME.test when empty
 	more       []string // further keys: "health: {}"
 }
@@ -160,7 +161,11 @@ func (tr trunk) yaml(ca *authority) string {
 			name = tr.name + ".test"
 		}
 		fmt.Fprintf(&y, "    uri: \"sips:%s\"\n", tr.remote)
-		fmt.Fprintf(&y, "    media: required\n")
+		if tr.clear {
+			fmt.Fprintf(&y, "    media: off\n    plaintext: {accepted_by: \"ops\", reason: \"carrier has no SRTP\"}\n")
+		} else {
+			fmt.Fprintf(&y, "    media: required\n")
+		}
 		fmt.Fprintf(&y, "    tls: {ca: %q, server_name: %s}\n", ca.file, name)
 	}
 	for _, line := range tr.more {

@@ -29,7 +29,7 @@ type runCmd struct {
 	ends        `embed:""`
 	OtherTarget []string    `placeholder:"URI" help:"More servers, called in turn with --target."`
 	Answer      []string    `placeholder:"URL" help:"Where the server finds the answerer: tls://ADDR:PORT, tcp:// or udp://. Without it the server must answer by itself and give the audio back. Of several each takes any call. Behind a ? may stand, joined by &, what is particular about one: media=plain, opens=TIME and silent=TIME (it refuses connections, or says nothing, for so long), account=NAME (the server has to register with it first)."`
-	Hears       map[int]int `placeholder:"CODE=CODE" mapsep:"," help:"Where the servers are PBXs that dial on, like Asterisk: what they make of an answerer's code for the caller. The source (SSRC) of their audio may change, too."`
+	Hears       map[int]int `placeholder:"CODE=CODE" mapsep:"," help:"Where the servers are PBXs that dial on, like Asterisk: what they may make of an answerer's code for the caller. The source (SSRC) of their audio may change, too."`
 
 	AnswerUser     string         `placeholder:"NAME" help:"Instead of --answer: the answerers register at the server with this account, counted up from one to the next, and are called there. Beside --answer: they do, and get the scenario's standing calls, like agents' phones."`
 	Registrar      string         `placeholder:"URI" help:"Where they register; default: --target."`

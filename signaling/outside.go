@@ -80,7 +80,9 @@ func (s *Server) noDialog(tx *transport.ServerTx) {
 // over is the answer to a request inside of what is over, or never was.
 var over = refusal{481, "Call Transaction Does Not Exist", "no_dialog", nil}
 
-// noTransfer: a REFER makes no call by itself.
+// noTransfer: a REFER makes no call by itself. RFC 3515 section 5.2 leaves it to
+// us whom we do that for; chan_sip refuses such a REFER too (603), and VICIdial
+// places its calls by AMI.
 func (s *Server) noTransfer(tx *transport.ServerTx) {
 	if s.vouched(tx) {
 		s.refuse(tx, refusal{403, "SBC takes transfers in calls only", "transfer", nil})
@@ -106,7 +108,7 @@ const (
 	maxSubscriptions = registrar.MaxPhones
 )
 
-// relay sends a request on to the trunk that calls of its sender go to.
+// relay sends a request on to where calls of its sender go to.
 func (s *Server) relay(tx *transport.ServerTx) {
 	if from, to, ok := s.wayOn(tx); ok {
 		s.sendOn(tx, from, to)
@@ -114,10 +116,10 @@ func (s *Server) relay(tx *transport.ServerTx) {
 }
 
 func (s *Server) sendOn(tx *transport.ServerTx, from call.Party, to call.Onward) {
-	s.state().house.Ask(from, to.Parties[0], s.relayed(tx, from, to))
+	s.state().house.Ask(from, to.Parties[0], s.relayed(tx, from, to)) // and the others from there
 }
 
-// subscribe makes a subscription with the trunk that calls of its sender go to.
+// subscribe makes a subscription with where calls of its sender go to.
 func (s *Server) subscribe(tx *transport.ServerTx) {
 	from, to, ok := s.wayOn(tx)
 	if !ok {
@@ -133,7 +135,7 @@ func (s *Server) subscribe(tx *transport.ServerTx) {
 			}
 		}
 	}
-	sub, err := call.NewSubscription(&s.state().house, tx, from, to.Parties[0], forget)
+	sub, err := call.NewSubscription(&s.state().house, tx, from, to, forget)
 	if err != nil {
 		s.mu.Lock()
 		delete(s.relaying, call.InviteOf(tx.Request()))
@@ -235,6 +237,10 @@ func (s *Server) relayed(tx *transport.ServerTx, from call.Party, onward call.On
 		},
 		Each: func(r transport.Result) {
 			if r.Err == nil && r.Response.IsProvisional() {
+				return
+			}
+			if rest, ok := onward.Elsewhere(house, theirs.Method, r); ok {
+				s.sendOn(tx, from, rest)
 				return
 			}
 			s.mu.Lock()

@@ -2,8 +2,13 @@ package signaling
 
 import (
 	"fmt"
+	"net"
+	"net/netip"
 	"strings"
 	"testing"
+
+	"callseal/signaling/transport"
+	"callseal/signaling/trunk"
 )
 
 // subscribed begins a subscription of the dialer's and gives its 200 and the
@@ -28,6 +33,28 @@ func (f *fixture) subscriptionsLeft() int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return len(f.subscriptions) + len(f.relaying)
+}
+
+// Where the first trunk of a route takes no connection a subscription is made with the next one, and its NOTIFYs come from there.
+func TestSubscriptionGoesOn(t *testing.T) {
+	f := newFixture(t, func(cfg *Config) {
+		closed, err := net.Listen("tcp", carrierIP+":0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		at := netip.MustParseAddrPort(closed.Addr().String())
+		_ = closed.Close() // nobody listens there from now on
+		gone := &trunk.Trunk{Target: transport.Target{Trunk: "gone", Role: transport.Carrier, Proto: transport.TCP, Host: carrierIP, Port: at.Port()}}
+		cfg.Table.Trunks = append(cfg.Table.Trunks, gone)
+		cfg.Table.Routes[0].To = trunk.To(gone, cfg.Table.Trunks[1])
+	})
+	_, subscribe := f.subscribed(t)
+	f.carrier.send(f.notify(subscribe, "carriertag", 1, "terminated;reason=timeout"))
+	f.dialer.answer(f.dialer.want("NOTIFY sip:mwi@"), "200 OK", "", "", "")
+	f.carrier.want("SIP/2.0 200")
+	if n := f.subscriptionsLeft(); n > 0 {
+		t.Errorf("%d subscriptions are left", n)
+	}
 }
 
 // A subscription with another trunk: both dialogs, its refresh, and its end.

@@ -44,6 +44,41 @@ func ToTrunks(choice trunk.Choice) Onward {
 	return o
 }
 
+// Elsewhere is what is left of it once its first party has failed with r, which
+// came of a request outside of calls: the others, if the request was not heard,
+// or the party said 503 (RFC 3263 section 4.3). It is never said twice: who may
+// have got it, and does not answer, is the last one. ok is false where nobody is
+// left to ask.
+func (o Onward) Elsewhere(h *House, method sip.RequestMethod, r transport.Result) (rest Onward, ok bool) {
+	if len(o.Parties) < 2 {
+		return o, false
+	}
+	why := unsaid(r)
+	if why == "" {
+		return o, false
+	}
+	from, to := o.Parties[0], o.Parties[1]
+	h.Metrics.failedOver(from, why)
+	h.Log.Info("request goes on to another party", "method", string(method), "from", from.Name, "cause", why, "to", to.Name)
+	return Onward{Parties: o.Parties[1:], Number: o.Number}, true
+}
+
+// unsaid names why a party did not take note of a request; "" is that it may
+// have.
+func unsaid(r transport.Result) string {
+	if r.Err == nil {
+		if r.Response.StatusCode == 503 {
+			return "503"
+		}
+		return ""
+	}
+	var f *transport.Failure
+	if !errors.As(r.Err, &f) || f.Stage > transport.StageWrite {
+		return ""
+	}
+	return unreachable(r.Err)
+}
+
 // Along gives the call the others that it may go to, and the number that they
 // are asked for. It is called before Run.
 func (c *Call) Along(o Onward) { c.onward = o }

@@ -29,6 +29,7 @@ type Subscription struct {
 
 	mu      sync.Mutex // guards what follows
 	a, b    leg
+	onward  Onward            // B, and who else may be asked
 	asked   *sip.Request      // ours to B
 	dialogs [2]*dialog.Dialog // of A; of B, nil before it has said something
 	ends    *time.Timer
@@ -44,8 +45,9 @@ const (
 
 // NewSubscription makes the one that tx, a SUBSCRIBE, asks for. It begins with
 // Ask. The error says what is wrong with the request.
-func NewSubscription(house *House, tx *transport.ServerTx, from, to Party, forget func(*Subscription)) (*Subscription, error) {
-	s := &Subscription{house: house, forget: forget, tx: tx}
+func NewSubscription(house *House, tx *transport.ServerTx, from Party, onward Onward, forget func(*Subscription)) (*Subscription, error) {
+	s := &Subscription{house: house, forget: forget, tx: tx, onward: onward}
+	to := onward.Parties[0]
 	s.a = leg{party: from, callID: tx.Request().CallID().Value(), tag: token(16), flow: tx.Flow(), secrets: from.secrets()}
 	callID, tag := from.Dialog(tx.Request())
 	s.b = leg{party: to, callID: callID, tag: tag, secrets: from.secretsOf(to)}
@@ -77,7 +79,7 @@ func direct(f func()) { f() }
 func (s *Subscription) first() transport.Outgoing {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	theirs := s.tx.Request()
+	theirs := Numbered(s.tx.Request(), s.onward.Number)
 	way := s.house.way(s.a.party, &s.b)
 	s.asked = Outgoing(theirs, s.b.party, way, s.b.callID, s.b.tag, s.house.UserAgent)
 	s.a.party.Carry(s.asked, theirs)
@@ -93,8 +95,33 @@ func (s *Subscription) first() transport.Outgoing {
 			s.asked.From().Address = from
 			s.mu.Unlock()
 		},
-		Each: func(r transport.Result) { s.answered(sideA, s.tx, r) },
+		Each: func(r transport.Result) {
+			if s.elsewhere(r) {
+				s.Ask()
+				return
+			}
+			s.answered(sideA, s.tx, r)
+		},
 	}
+}
+
+// elsewhere makes another party B where the present one failed with r. It tells
+// whether there is one. It gets the SUBSCRIBE of the same dialog: nobody else has
+// that.
+func (s *Subscription) elsewhere(r transport.Result) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.over {
+		return false
+	}
+	rest, ok := s.onward.Elsewhere(s.house, sip.SUBSCRIBE, r)
+	if !ok {
+		return false
+	}
+	s.onward, s.dialogs[sideB] = rest, nil
+	to := rest.Parties[0]
+	s.b = leg{party: to, callID: s.b.callID, tag: s.b.tag, secrets: s.a.party.secretsOf(to)}
+	return true
 }
 
 // Request takes an in-dialog request: SUBSCRIBE of A, NOTIFY of B.

@@ -40,6 +40,9 @@ func Complete(req *sip.Request, f *transport.Flow, way header.Way, kind header.K
 	contact := f.Contact(req.From().Address.User)
 	header.AtHost(req.From(), contact.Host)
 	way.Host = contact.Host
+	if way.To != transport.Phone {
+		way.Dialled, way.Asked = req.Recipient.User, theirs.Recipient.User
+	}
 	for _, h := range way.Cross(kind, theirs.Headers()) {
 		req.AppendHeader(h)
 	}

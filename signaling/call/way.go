@@ -24,5 +24,8 @@ func (h *House) Way(from, to Party) header.Way {
 	if h.IsPhone != nil && to.Role == transport.Dialer {
 		w.IsPhone = func(user string) bool { return h.IsPhone(to.Name, user) }
 	}
+	if h.IsPhone != nil && from.Role == transport.Dialer {
+		w.IsInner = func(user string) bool { return h.IsPhone(from.Name, user) }
+	}
 	return w
 }

@@ -58,9 +58,9 @@ func isWord(host string) bool {
 var uriParams = []string{"user", "cause", "cpc", "oli", "isup-oli", "noa", "npdi", "rn", "cic"}
 
 // parties writes the URIs of a list of name-addrs at our host, with the given
-// display name or none, and the numbers in them anew. One that is withheld, or
-// has no number, is left out.
-func (w Way) parties(value, display string, withheld secrets, number func(string) string) string {
+// display name or none, and the numbers in them anew. One that is withheld, has
+// no number, or is of the house (inner), is left out.
+func (w Way) parties(value, display string, withheld secrets, number func(string) string, inner func(came, told string) bool) string {
 	var kept []string
 	for _, one := range splitList(value) {
 		uri, params, ok := nameAddr(one)
@@ -68,7 +68,8 @@ func (w Way) parties(value, display string, withheld secrets, number func(string
 		if !ok || withheld.party(params) || withheld.party(strings.ReplaceAll(inside, "&", ";")) || params != "" && params[0] != ';' {
 			continue
 		}
-		if uri = w.partyURI(renumber(uri, number)); uri == "" {
+		came := userIn(uri)
+		if uri = w.partyURI(renumber(uri, number)); uri == "" || inner != nil && inner(came, userIn(uri)) {
 			continue
 		}
 		text := "<" + uri + ">" + w.atOurHost(params)
@@ -98,11 +99,14 @@ func renumber(uri string, number func(string) string) string {
 	return scheme + ":" + number(user) + "@" + host
 }
 
-// renumbers is what becomes of the numbers of a header that names parties: those
-// of callers are written anew, but for what an Identity vouches for.
+// renumbers is what becomes of the numbers of a header that names parties: they
+// are written anew, but for what an Identity vouches for.
 func (w Way) renumbers(name string, all []sip.Header) func(string) string {
-	if w.Rules == nil && w.Origin == nil || strings.EqualFold(name, "History-Info") || w.signed(all) {
+	switch {
+	case w.Rules == nil && w.Origin == nil && w.Dialled == "" || w.signed(all):
 		return nil
+	case strings.EqualFold(name, "History-Info"):
+		return w.historyNumber(all)
 	}
 	return w.callerNumber
 }

@@ -3,6 +3,7 @@ package header
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/emiago/sipgo/sip"
@@ -189,14 +190,14 @@ func (w Way) tellable(user string, headers []sip.Header) string {
 // isExtension tells whether a dialer takes a From with this user for one of its
 // phones': chan_sip looks at it before it looks at the address.
 func (w Way) isExtension(user string) bool {
-	if w.Rules != nil {
-		for _, pattern := range w.Rules.callerID.Extensions {
-			if pattern.MatchString(user) {
-				return true
-			}
-		}
+	if w.Rules != nil && matchesAny(w.Rules.callerID.Extensions, user) {
+		return true
 	}
 	return w.IsPhone != nil && user != "" && w.IsPhone(user)
+}
+
+func matchesAny(patterns []*regexp.Regexp, user string) bool {
+	return slices.ContainsFunc(patterns, func(p *regexp.Regexp) bool { return p.MatchString(user) })
 }
 
 // anonymises tells whether the leg is shown no number, since the trunk wants it

@@ -22,6 +22,11 @@ type Way struct {
 	// IsPhone tells whether a user is the extension of a phone of the dialer that
 	// the way leads to; nil: none is known.
 	IsPhone func(user string) bool
+	// IsInner tells so of the dialer that the way comes from.
+	IsInner func(user string) bool
+	// Dialled is the number in the request-URI of a new call to a trunk, and Asked
+	// the one that it was asked for here, beside the one in To; "": not known.
+	Dialled, Asked string
 }
 
 // Cross gives what is told of a message's headers to the leg that the way
@@ -143,9 +148,13 @@ func (w Way) value(how how, h sip.Header, all []sip.Header, withheld secrets) st
 	case q850:
 		return q850First(w.atOurHost(value))
 	case party:
-		return w.parties(value, "", withheld, w.renumbers(h.Name(), all))
+		var inner func(came, told string) bool
+		if w.hidesInner(h.Name()) {
+			inner = w.isInner
+		}
+		return w.parties(value, "", withheld, w.renumbers(h.Name(), all), inner)
 	case named:
-		return w.parties(value, w.display(all), withheld, w.renumbers(h.Name(), all))
+		return w.parties(value, w.display(all), withheld, w.renumbers(h.Name(), all), nil)
 	case wish:
 		return withheld.left(value)
 	}

@@ -26,8 +26,10 @@ two together.
 - The caller code is taken out of all else that a carrier is told, too. From a number that a phone of the dialer has (it has registered here, or ` + "`phones`" + ` or
   ` + "`caller_id.extensions`" + ` name it) reaches a dialer with a + before it, unless a phone calls: chan_sip would take the call for the phone's.
 - ` + "`numbers`" + ` of the trunk that a call comes from (in), then of the one that it goes to (out), write the number called in request-URI and To, and
-  the caller's in From, P-Asserted-Identity, Remote-Party-ID and Diversion. By default a dialer gets them without +. Where Identity crosses,
-  only the request-URI is written anew.
+  the caller's in From, P-Asserted-Identity, Remote-Party-ID, Diversion and History-Info, whose entry for the number called becomes the one in the request-URI.
+  By default a dialer gets them without +. Where Identity crosses, only the request-URI is written anew.
+- Diversion and History-Info of a dialer reach a carrier without parties of the house: a user that is no telephone number, has less than seven
+  digits, or is the extension of a phone of the dialer (as above), and that ` + "`numbers`" + ` make no other of. ` + "`headers.pass`" + ` of the carrier shows them all the same.
 - ` + "`caller_id.source`" + ` says which header of a trunk names its callers, ` + "`send`" + ` which ones are made anew for a carrier, and ` + "`anonymous`" + ` that
   who withholds its number is hidden in From too.
 - Privacy (RFC 3323, RFC 3325) is obeyed toward carriers without ` + "`trusted: true`" + `, and toward phones where a carrier calls: ` + "`id`" + ` takes

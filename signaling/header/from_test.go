@@ -82,8 +82,8 @@ func TestASignedCallKeepsItsNumbers(t *testing.T) {
 
 func TestPrivacy(t *testing.T) {
 	told := []string{
-		"P-Asserted-Identity: <sip:1@h>", "Remote-Party-ID: <sip:1@h>;privacy=full", "Diversion: <sip:2@h>;privacy=off, <sip:3@h>;privacy=full",
-		"History-Info: <sip:4@h>;index=1, <sip:5@h?Reason=x&Privacy=history>;index=1.1", "Identity: a.b.c;info=<x>",
+		"P-Asserted-Identity: <sip:1@h>", "Remote-Party-ID: <sip:1@h>;privacy=full", "Diversion: <sip:7275550002@h>;privacy=off, <sip:7275550003@h>;privacy=full",
+		"History-Info: <sip:7275550004@h>;index=1, <sip:7275550005@h?Reason=x&Privacy=history>;index=1.1", "Identity: a.b.c;info=<x>",
 	}
 	for _, row := range []struct {
 		wish  string
@@ -113,7 +113,7 @@ func TestPrivacy(t *testing.T) {
 				continue
 			}
 			got = append(got, h.Name())
-			for name, secret := range map[string]string{"Diversion": "sip:3@", "History-Info": "sip:5@"} {
+			for name, secret := range map[string]string{"Diversion": "sip:7275550003@", "History-Info": "sip:7275550005@"} {
 				if h.Name() == name && strings.Contains(h.Value(), secret) != row.trust {
 					t.Errorf("%q: %s", row.wish, h.Value())
 				}

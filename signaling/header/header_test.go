@@ -41,8 +41,8 @@ var everything = []sip.Header{
 	sip.NewHeader("X-SBC-Carrier", "telco"),
 	sip.NewHeader("P-Asserted-Identity", `"V1234567890123456789" <sip:7275551234@10.0.0.11:5060;user=phone;x=10.0.0.11>`),
 	sip.NewHeader("Remote-Party-ID", "<sip:7275551234@pbx.inner>;party=calling;privacy=off"),
-	sip.NewHeader("Diversion", `"Jane" <sip:100@10.0.0.11>;reason=no-answer`),
-	sip.NewHeader("History-Info", "<sip:100@pbx.inner?Reason=SIP%3Bcause%3D302>;index=1, <sip:101@[2001:db8::1]:5060>;index=1.1"),
+	sip.NewHeader("Diversion", `"Jane" <sip:7275550100@10.0.0.11>;reason=no-answer`),
+	sip.NewHeader("History-Info", "<sip:7275550100@pbx.inner?Reason=SIP%3Bcause%3D302>;index=1, <sip:7275550101@[2001:db8::1]:5060>;index=1.1"),
 	sip.NewHeader("Identity", "eyJ.x.y;info=<https://cert.example/a.pem>;alg=ES256;ppt=shaken"),
 	sip.NewHeader("Date", "Thu, 26 Nov 2026 07:00:00 GMT"),
 	sip.NewHeader("Warning", `399 10.0.0.11 "x"`),
@@ -73,8 +73,8 @@ const (
 	reason  = "Reason: Q.850;cause=17, SIP;cause=486"
 	auto    = "Alert-Info: <http://192.0.2.9/ring>;info=alert-autoanswer, <http://Bellcore-dr1>\nCall-Info: <sip:192.0.2.9>;answer-after=0"
 	parties = `Remote-Party-ID: "ACME" <sip:7275551234@192.0.2.9>;party=calling;privacy=off
-Diversion: <sip:100@192.0.2.9>;reason=no-answer
-History-Info: <sip:100@192.0.2.9>;index=1, <sip:101@192.0.2.9>;index=1.1
+Diversion: <sip:7275550100@192.0.2.9>;reason=no-answer
+History-Info: <sip:7275550100@192.0.2.9>;index=1, <sip:7275550101@192.0.2.9>;index=1.1
 `
 )
 

@@ -264,7 +264,8 @@ type Numbers struct {
 }
 
 // Pair is the two numbers of a call: who is called (request-URI and To), and
-// who calls (From, P-Asserted-Identity, Remote-Party-ID, Diversion).
+// who calls (From, P-Asserted-Identity, Remote-Party-ID, Diversion);
+// History-Info has both.
 type Pair struct{ Called, Caller *Rewriter }
 
 // WithNumbers are the rules with those of numbers too; r may be nil.

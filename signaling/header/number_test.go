@@ -134,13 +134,13 @@ func TestNumbersOfACall(t *testing.T) {
 	}
 	told := []string{
 		"P-Asserted-Identity: <sip:7275551234@h>, <tel:+1-727-555-1234>", "Remote-Party-ID: <sip:7275551234@h>;party=calling",
-		"Diversion: <sip:7275550000@h>;reason=no-answer", "History-Info: <sip:100@h>;index=1",
+		"Diversion: <sip:7275550000@h>;reason=no-answer", "History-Info: <sip:7275550001@h>;index=1",
 	}
 	if got := way.FromOf(call(), "t").Address.User; got != "0017275551234" {
 		t.Errorf("From: %s", got)
 	}
 	want := "P-Asserted-Identity: <sip:0017275551234@us>, <tel:0017275551234>\nRemote-Party-ID: <sip:0017275551234@us>;party=calling\n" +
-		"Diversion: <sip:0017275550000@us>;reason=no-answer\nHistory-Info: <sip:100@us>;index=1"
+		"Diversion: <sip:0017275550000@us>;reason=no-answer\nHistory-Info: <sip:0017275550001@us>;index=1"
 	if got := crossed(way.Cross(Setup, call(told...).Headers())); got != want {
 		t.Errorf("%s\nwant\n%s", got, want)
 	}

@@ -104,7 +104,7 @@ func TestAddresses(t *testing.T) {
 		{"<sip:1@h", ""},
 		{`"x" sip:1@h`, ""},
 	} {
-		if got := way.parties(row.in, "", secrets{}, nil); got != row.want {
+		if got := way.parties(row.in, "", secrets{}, nil, nil); got != row.want {
 			t.Errorf("%s: %s, want %s", row.in, got, row.want)
 		}
 	}

@@ -31,7 +31,8 @@ func paste(t *testing.T, config string, dialer netip.Addr, id identity, ca *auth
 	general := strings.NewReplacer(
 		"/etc/asterisk/callseal/asterisk.pem", id.both, "/etc/asterisk/callseal/ca.pem", ca.file, "0.0.0.0:", dialer.String()+":",
 	).Replace(part("general"))
-	return &pasted{general, part("account"), part("globals"), part("dialplan"), part("template")}
+	account := strings.ReplaceAll(part("account"), "PASSWORD_OF_INBOUND_AUTH", phoneSecret) // which an admin writes there
+	return &pasted{general, account, part("globals"), part("dialplan"), part("template")}
 }
 
 func exists(path string) bool {
@@ -74,7 +75,8 @@ func TestVicidialPaste(t *testing.T) {
 	config := sbcConfig{
 		front: sbcAddr, // chan_sip knows the address by the common name of the certificate
 		trunks: []trunk{
-			{role: "dialer", name: "dialer1", remote: netip.AddrPortFrom(dialerAddr, 5061), calls: true},
+			{role: "dialer", name: "dialer1", remote: netip.AddrPortFrom(dialerAddr, 5061), calls: true,
+				more: []string{"inbound_auth: {user: \"dialer1\", password: \"" + phoneSecret + "\"}"}},
 			{role: "carrier", name: "telco", remote: netip.AddrPortFrom(carrierAddr, 5060), plain: true, calls: true},
 		},
 		routes: []string{"phone dialer1", "dialer telco", "carrier dialer1"},
@@ -101,6 +103,9 @@ func TestVicidialPaste(t *testing.T) {
 		wantTone(t, carrier.heard(t, "101"), dialerTone, 2*time.Second)
 		for _, secret := range shownAt(t, dialer, carrier) {
 			t.Errorf("%q shows at the carrier", secret)
+		}
+		if n := s.metric(t, "callseal_digest_checks_total", `verdict="accepted"`); n < 1 {
+			t.Errorf("the account entry brought the right password %v times", n)
 		}
 		s.logLine(t, "call ended", "from=dialer1/"+callerNumber, "to=telco/101", "outcome=answered", "TLS 1.3 + AES_CM_128_HMAC_SHA1_80")
 	})

@@ -10,6 +10,7 @@ import (
 
 	"callseal/signaling/auth"
 	"callseal/signaling/call"
+	"callseal/signaling/registrar"
 	"callseal/signaling/transport"
 	"callseal/signaling/trunk"
 )
@@ -53,13 +54,14 @@ func (s *Server) Challenges(f *transport.Flow, method sip.RequestMethod) bool {
 }
 
 // trunkSender tells which trunk a request outside of dialogs comes from. from is who its address says that it is, or the zero Party. An
-// OPTIONS of a trunk's own address stays free: Asterisk asks so whether we are there, and takes every answer for a yes.
+// OPTIONS of a trunk's own address stays free: Asterisk asks so whether we are there, and takes every answer for a yes. So does what a dialer
+// says to a phone by the contact that it was given: Asterisk would answer our challenge as that phone's, with the phone's password or with none.
 func (s *Server) trunkSender(tx *transport.ServerTx, from call.Party) (call.Party, *refusal) {
 	st, f, method, t := s.state(), tx.Flow(), tx.Request().Method, from.Trunk
 	switch {
 	case t == nil && !s.Challenges(f, method):
 		return from, &strange
-	case t != nil && (!t.Proves() || method == sip.OPTIONS):
+	case t != nil && (!t.Proves() || method == sip.OPTIONS || t.Role() == transport.Dialer && registrar.IsToken(tx.Request().Recipient.User)):
 		return from, nil
 	}
 	var who *trunk.Trunk

@@ -74,6 +74,9 @@ func (c vicidialCmd) house(cfg *Config) (vicidial.House, error) {
 	if h.DialerTLS {
 		h.DialerPort = d.Target.Port
 	}
+	if h.User, h.PasswordAt, err = c.password(cfg, d); err != nil {
+		return h, err
+	}
 	h.TLS, h.SRTP, h.Port = l.Proto == transport.TLS, d.Media != sdp.Off, l.Address.Port()
 	if h.Host, h.Port, err = c.host(cfg, l, h.Driver); err != nil {
 		return h, err
@@ -90,6 +93,29 @@ func (c vicidialCmd) house(cfg *Config) (vicidial.House, error) {
 	}
 	h.Open, h.Closed = firewall(cfg, d)
 	return h, nil
+}
+
+// password is the user by which a dialer proves who it is, "" where it is not
+// asked, and in words where its password stands.
+func (c vicidialCmd) password(cfg *Config, d *trunk.Trunk) (user, at string, err error) {
+	if !d.Proves() {
+		return "", "", nil
+	}
+	if user = d.Inbound.User; strings.ContainsAny(user, ";[]") {
+		return "", "", fmt.Errorf("dialers: inbound_auth.user %q of %s has a character that VICIdial's pages or Asterisk's files do not keep: choose another", user, d.Name())
+	}
+	at = "the password in inbound_auth of dialer " + d.Name() + " in " + c.Config
+	for i := range cfg.raw.Dialers {
+		raw := &cfg.raw.Dialers[i]
+		switch {
+		case raw.Name != d.Name() || raw.InboundAuth == nil:
+		case raw.InboundAuth.PasswordFile != "":
+			at = "the password in the file " + raw.InboundAuth.PasswordFile
+		case raw.InboundAuth.HA1 != "":
+			at = "the password that inbound_auth.ha1 of dialer " + d.Name() + " in " + c.Config + " was made of"
+		}
+	}
+	return user, at, nil
 }
 
 // check refuses what VICIdial's pages or Asterisk's files would not take.

@@ -109,6 +109,10 @@ type House struct {
 	// DialerTLS and DialerSRTP are how we reach the dialer.
 	DialerTLS, DialerSRTP bool
 
+	// User is the dialer's user where we ask it for a password, "" where we do not,
+	// and PasswordAt, in words, where the password stands.
+	User, PasswordAt string
+
 	// PhonesHost and PhonesPort are where phones register, "" where they cannot.
 	PhonesHost string
 	PhonesPort uint16
@@ -165,6 +169,10 @@ func (g guide) Part(name string) (string, error) {
 
 // Strip is how many digits the prefix has.
 func (h House) Strip() int { return len(h.Prefix) }
+
+// Placeholder stands in the place of the dialer's password, which is never
+// printed.
+func (h House) Placeholder() string { return "PASSWORD_OF_INBOUND_AUTH" }
 
 // IsAddress tells that Host needs no DNS.
 func (h House) IsAddress() bool {

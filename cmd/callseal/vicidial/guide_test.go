@@ -14,6 +14,7 @@ func example() House {
 		Host: "sbc.example.com", Port: 5071, TLS: true, SRTP: true, DialerTLS: true, DialerSRTP: true,
 		Trunks: []netip.Addr{netip.MustParseAddr("10.0.0.9")}, Phones: []netip.Addr{netip.MustParseAddr("10.0.0.10")},
 		PhonesHost: "sbc.example.com", PhonesPort: 5061, PhonesTLS: true, Extension: "101",
+		User: "dialer1", PasswordAt: "the password in the file /etc/callseal/dialer1.password",
 		Open:   []Port{{"callseal, SIP of phones", "5061/tcp", "wherever they are"}},
 		Closed: []Port{{"every dialer, SIP", "5060/udp", "anything but callseal"}},
 	}
@@ -29,7 +30,9 @@ func houses() map[string]House {
 	mute.PhonesHost = ""
 	plainPJSIP := plain
 	plainPJSIP.Driver = PJSIP
-	return map[string]House{"chan_sip": example(), "plain": plain, "pjsip": pjsip, "plain pjsip": plainPJSIP, "IPv6": six, "without phones": mute}
+	free, freePJSIP := example(), pjsip
+	free.User, freePJSIP.User = "", ""
+	return map[string]House{"chan_sip": example(), "plain": plain, "pjsip": pjsip, "plain pjsip": plainPJSIP, "IPv6": six, "without phones": mute, "without a password": free, "pjsip without a password": freePJSIP}
 }
 
 // VICIdial's pages take characters out of what is pasted, and cut it off.
@@ -111,6 +114,30 @@ func TestDocsShowTheParts(t *testing.T) {
 			}
 			if !strings.Contains(string(doc), "```\n"+part+"```") {
 				t.Errorf("%s of %s is missing or different; it is:\n%s", p, driver, part)
+			}
+		}
+	}
+}
+
+// Where callseal asks for a password the account entry has the user and, in the place of the password, a word that the guide explains.
+func TestPasswordOfADialer(t *testing.T) {
+	for name, h := range houses() {
+		var b strings.Builder
+		if err := Write(&b, h); err != nil {
+			t.Fatal(name, err)
+		}
+		account, err := h.part(Account)
+		if err != nil {
+			t.Fatal(name, err)
+		}
+		for _, want := range []string{h.Placeholder(), h.PasswordAt, "inbound_auth"} {
+			if strings.Contains(b.String(), want) != (h.User != "") {
+				t.Errorf("%s, user %q: %q:\n%s", name, h.User, want, b.String())
+			}
+		}
+		for line, driver := range map[string]Driver{"defaultuser=dialer1\nremotesecret=" + h.Placeholder() + "\n": ChanSIP, "username=dialer1\npassword=" + h.Placeholder() + "\n": PJSIP} {
+			if strings.Contains(account, line) != (h.User != "" && h.Driver == driver) {
+				t.Errorf("%s, user %q:\n%s", name, h.User, account)
 			}
 		}
 	}

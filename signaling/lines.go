@@ -210,6 +210,18 @@ func (l *lines) list() []*line {
 	return all
 }
 
+// status lists the lines of a phone, in their order.
+func (l *lines) status(token string) (all []LineStatus) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if e := l.of[token]; e != nil {
+		for _, k := range e.kept {
+			all = append(all, LineStatus{k.Dialer, k.User, k.Status()})
+		}
+	}
+	return all
+}
+
 // best is the line that a phone's own calls go by: the first that its dialer
 // knows of, else the first.
 func (l *lines) best(token string) (phonebook.Line, bool) {

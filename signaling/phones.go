@@ -8,6 +8,8 @@ import (
 
 	"callseal/signaling/call"
 	"callseal/signaling/header"
+	"callseal/signaling/phonebook"
+	"callseal/signaling/register"
 	"callseal/signaling/registrar"
 	"callseal/signaling/transport"
 	"callseal/signaling/trunk"
@@ -21,8 +23,30 @@ import (
 // phonePool names those connections.
 const phonePool = "phones"
 
+// PhoneStatus is what is known of a phone that has registered.
+type PhoneStatus struct {
+	registrar.State
+	Stage phonebook.Stage // in the rollout of now
+	// Lines are its registrations at dialers, where they are ours to keep.
+	Lines []LineStatus
+}
+
+// LineStatus is one of them.
+type LineStatus struct {
+	Dialer string
+	User   string // what the dialer knows the phone as
+	register.Status
+}
+
 // Phones lists the phones that have registered, by AOR.
-func (s *Server) Phones() []registrar.State { return s.phones.Table().Phones() }
+func (s *Server) Phones() []PhoneStatus {
+	list, b := s.phones.Table().Phones(), s.book.Load()
+	all := make([]PhoneStatus, 0, len(list))
+	for _, p := range list {
+		all = append(all, PhoneStatus{p, b.Find(p.User).Stage, s.lines.status(p.Token)})
+	}
+	return all
+}
 
 // register takes a REGISTER.
 func (s *Server) register(tx *transport.ServerTx) {

@@ -8,6 +8,7 @@ import (
 	"callseal/cmd/callseal/web"
 	"callseal/media"
 	"callseal/sdp"
+	"callseal/signaling"
 	"callseal/signaling/call"
 	"callseal/signaling/transport"
 	"callseal/signaling/trunk"
@@ -60,8 +61,17 @@ func (a api) Phones() []web.Phone {
 		out = append(out, web.Phone{
 			AOR: p.AOR, Extension: p.User, Contact: p.Contact, Address: p.Remote.String(), Transport: p.Transport.String(), TLS: p.TLS, Sealed: p.Sealed,
 			UserAgent: p.Agent, RoundTrip: inMilliseconds(p.RoundTrip), Since: p.Since.UTC(), Expires: p.Expires.UTC(),
-			Dialer: p.Dialer, Listener: p.Listener, Gone: p.Gone,
+			Dialer: p.Dialer, Listener: p.Listener, Gone: p.Gone, Stage: p.Stage.String(), Lines: showLines(p.Lines),
 		})
+	}
+	return out
+}
+
+func showLines(lines []signaling.LineStatus) []web.Line {
+	out := make([]web.Line, 0, len(lines))
+	for _, l := range lines {
+		out = append(out, web.Line{Dialer: l.Dialer, User: l.User, State: l.State.String(), Since: moment(l.Since), Expires: moment(l.Expires), Next: moment(l.Next),
+			Failures: l.Failures, Code: l.Code, Fault: l.Phrase, Advice: l.Advice, TLS: l.TLS})
 	}
 	return out
 }

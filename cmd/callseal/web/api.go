@@ -63,7 +63,8 @@ func (q query) has(name string) bool { return q.values.Has(name) }
 // resources are all pages; docs/api.md lists them.
 var resources = []resource{
 	{"calls", "Calls that are up or being set up.", paged, Calls{}, serveCalls},
-	{"phones", "Phones that have registered. sealed= is true or false, dialer= a name, user_agent= what it begins with.", append(paged, "sealed", "dialer", "user_agent"),
+	{"phones", "Phones that have registered. sealed= is true or false, dialer= a name, user_agent= what it begins with, rollout= a stage, line= a state that one of its lines has.",
+		append(paged, "sealed", "dialer", "user_agent", "rollout", "line"),
 		Phones{}, servePhones},
 	{"trunks", "Dialers and carriers.", nil, Trunks{}, func(_ context.Context, a API, _ query) any { return Trunks{orEmpty(a.Trunks())} }},
 	{"bans", "Addresses of which nothing is taken.", paged, Bans{}, serveBans},
@@ -88,6 +89,8 @@ func servePhones(_ context.Context, a API, q query) any {
 	wanted := slices.DeleteFunc(slices.Clone(all), func(p Phone) bool {
 		return q.has("sealed") && q.values.Get("sealed") != strconv.FormatBool(p.Sealed) ||
 			q.has("dialer") && q.values.Get("dialer") != p.Dialer ||
+			q.has("rollout") && q.values.Get("rollout") != p.Stage ||
+			q.has("line") && !slices.ContainsFunc(p.Lines, func(l Line) bool { return l.State == q.values.Get("line") }) ||
 			!strings.HasPrefix(p.UserAgent, q.values.Get("user_agent"))
 	})
 	phones, next := page(wanted, q.Page, func(p Phone) string { return p.AOR + " " + p.Address + " " + p.Contact })

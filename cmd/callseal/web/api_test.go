@@ -34,7 +34,8 @@ func (n fakeHouse) Calls(_ context.Context, p Page) (out []Call, next string) {
 
 func (n fakeHouse) Phones() (out []Phone) {
 	for i := range int(n) {
-		out = append(out, Phone{AOR: fmt.Sprintf("sip:%04d@sbc.example", i), Dialer: fmt.Sprint("dialer", i%2), Sealed: i%3 == 0, UserAgent: fmt.Sprintf("Phone %d/1", i%5)})
+		out = append(out, Phone{AOR: fmt.Sprintf("sip:%04d@sbc.example", i), Dialer: fmt.Sprint("dialer", i%2), Sealed: i%3 == 0, UserAgent: fmt.Sprintf("Phone %d/1", i%5),
+			Stage: []string{"reached", "waiting"}[i%2], Lines: []Line{{State: "registered"}, {State: []string{"registered", "waiting", "stopped"}[i%3]}}})
 	}
 	return out
 }
@@ -130,6 +131,7 @@ func TestPhones(t *testing.T) {
 	}{
 		{"", 30}, {"?sealed=true", 10}, {"?sealed=false", 20}, {"?dialer=dialer1", 15}, {"?dialer=", 0}, {"?user_agent=Phone+3", 6},
 		{"?user_agent=hone", 0}, {"?sealed=true&dialer=dialer0&user_agent=Phone", 5}, {"?sealed=false&limit=7", 7},
+		{"?rollout=waiting", 15}, {"?rollout=held", 0}, {"?line=registered", 30}, {"?line=stopped", 10}, {"?line=waiting&rollout=reached", 5},
 	} {
 		var got Phones
 		_, body := get(t, "GET", "http://"+s.Addr().String()+Root+"phones"+row.query)

@@ -84,6 +84,23 @@ type Phone struct {
 	Dialer    string    `json:"dialer" doc:"Where it is registered."`
 	Listener  string    `json:"listener" doc:"By which it came."`
 	Gone      bool      `json:"gone" doc:"Its connection is lost: it is not reached until it registers anew."`
+	Stage     string    `json:"rollout" doc:"Where it stands in phones.rollout: settled (not concerned), reached (has to be sealed), waiting (passes as its listener says) or held (refused from its next message on)."`
+	Lines     []Line    `json:"lines" doc:"Its registrations that callseal keeps at dialers (phones.registrar: local); empty where the phone registers there itself."`
+}
+
+// Line is a registration of a phone at a dialer.
+type Line struct {
+	Dialer   string     `json:"dialer" doc:"The dialer's name."`
+	User     string     `json:"user" doc:"What the dialer knows the phone as."`
+	State    string     `json:"state" doc:"idle, registering, registered, refreshing, waiting, stopped, unregistering or ended."`
+	Since    *time.Time `json:"since" doc:"Of the state."`
+	Expires  *time.Time `json:"expires" doc:"When it ends; null where there is none."`
+	Next     *time.Time `json:"next" doc:"When it is tried next; null where that is not due."`
+	Failures int        `json:"failures" doc:"Attempts in a row that failed."`
+	Code     int        `json:"code" doc:"What the dialer said last; 0: nothing."`
+	Fault    string     `json:"fault" doc:"What is wrong; empty: nothing is."`
+	Advice   string     `json:"advice" doc:"What to change."`
+	TLS      bool       `json:"tls" doc:"It went over TLS."`
 }
 
 // Agent counts the phones of one user agent.

@@ -18,10 +18,10 @@ import (
 )
 
 // A call asks the parties that it may go to one after the other. It moves on
-// from one that is out of reach, says nothing at all, or answers 408 or 503;
-// not once A has heard SDP of it, and not after any other answer: that is what
-// the callee, or the number, is like. A's dialog stays one throughout, each
-// party has a dialog, and keys, of its own.
+// from one that is out of reach, says nothing at all, wants a password that it
+// does not get, or answers 408 or 503; not once A has heard SDP of it, and not
+// after any other answer: that is what the callee, or the number, is like. A's
+// dialog stays one throughout, each party has a dialog, and keys, of its own.
 
 // attempt is one party that is asked. It is asked again within it where it
 // redirects, or wants a longer session.

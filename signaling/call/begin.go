@@ -278,9 +278,14 @@ func (c *Call) result(a *attempt, r transport.Result) {
 		return
 	}
 	res := r.Response
-	if challenged(r) && !c.a.party.Through && c.machine.state == calling && c.house.answers(c.b.party, c.b.invited, res) {
-		c.retryB(func(*sip.Request) {})
-		return
+	if challenged(r) && !c.a.party.Through && c.machine.state == calling {
+		if c.house.answers(c.b.party, c.b.invited, res) {
+			c.retryB(func(*sip.Request) {})
+			return
+		}
+		if c.moveOn("password", nil) { // it is not the number's fault
+			return
+		}
 	}
 	if res.StatusCode == 422 && c.machine.state == calling && c.least[sideB] == 0 { // RFC 4028 section 7.3
 		c.least[sideB] = dialog.MinSE(res)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"maps"
 	"os"
+	"path"
 	"strings"
 	"testing"
 
@@ -45,6 +46,11 @@ func TestComposeIsLocked(t *testing.T) {
 		s := s.(map[string]any)
 		if s["read_only"] != true || s["cap_drop"].([]any)[0] != "ALL" || s["security_opt"].([]any)[0] != "no-new-privileges" {
 			t.Errorf("%s may do too much", name)
+		}
+	}
+	for _, v := range services["callseal"].(map[string]any)["volumes"].([]any) { // of a file in it a reload sees the first only
+		if at := strings.Split(v.(string), ":"); strings.Contains(path.Base(at[1]), ".") {
+			t.Errorf("%s is mounted as a single file", at[1])
 		}
 	}
 	grace, err := yaml.Marshal(services["callseal"].(map[string]any)["stop_grace_period"])

@@ -21,7 +21,8 @@ const (
 // The functions below stand in the order in which a packet meets them.
 type forwarder struct {
 	from, to *leg
-	space    []byte // bufSize bytes in which RTCP is rewritten
+	space    []byte      // bufSize bytes in which RTCP is rewritten
+	ahead    *srtp.Ahead // of the packet, from prepare; nil: none
 }
 
 // verdict is what became of a packet.
@@ -55,6 +56,16 @@ func (f *forwarder) packet(buf []byte, n int, port kind, source netip.AddrPort, 
 		f.rtp(buf, n, source, now, &v)
 	}
 	return v
+}
+
+// prepare lets what opening the packet needs wait in the worker's srtp.Scratch. It changes nothing but f.ahead.
+func (f *forwarder) prepare(buf []byte, n int, port kind) {
+	if n > maxPacket || port != rtp || !f.from.sealedIn {
+		return
+	}
+	if kind, drop := classify(buf[:n]); kind == rtp && drop == DropNone {
+		f.from.opened[0].context.Ahead(buf, n, f.ahead)
+	}
 }
 
 // rtp takes an RTP packet through both legs.
@@ -127,7 +138,7 @@ func (f *forwarder) open(buf []byte, n int, k kind, now time.Duration, v *verdic
 		context := keys[i].context
 		plain, err := 0, error(nil)
 		if k == rtp {
-			plain, err = context.RTP(buf, n)
+			plain, err = context.RTPAhead(buf, n, f.ahead)
 		} else {
 			plain, err = context.RTCP(buf, n)
 		}

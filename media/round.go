@@ -4,20 +4,25 @@ import (
 	"errors"
 	"net/netip"
 	"time"
+
+	"callseal/media/srtp"
 )
 
 const (
 	maxTokens = 128 // ports that a worker serves in one round
 	maxBatch  = 256 // packets likewise
 	maxBurst  = 16  // packets of one port likewise
+
+	fewTogether = 3 // packets for which it is worth while to let their MACs wait for each other
 )
 
 // packet is one packet of a round.
 type packet struct {
-	port *port // that it came to
-	from netip.AddrPort
-	n    int    // its full length, even where it exceeds maxPacket
-	buf  []byte // bufSize bytes, never changed
+	port  *port // that it came to
+	from  netip.AddrPort
+	n     int    // its full length, even where it exceeds maxPacket
+	buf   []byte // bufSize bytes, never changed
+	ahead srtp.Ahead
 	verdict
 }
 
@@ -35,9 +40,18 @@ func (w *worker) round() {
 	w.rounds++
 	w.gather()
 	now := w.clock()
+	if len(w.batch) >= fewTogether {
+		w.work.Hold()
+		for next := 0; next < len(w.batch); {
+			next = w.prepare(next)
+		}
+		w.work.Release()
+		w.work.Hold()
+	}
 	for next := 0; next < len(w.batch); {
 		next = w.forward(next, now)
 	}
+	w.work.Release()
 	for next := 0; next < len(w.batch); {
 		next = w.deliver(next, now)
 	}
@@ -76,7 +90,7 @@ func (w *worker) receive(p *port, most int) int {
 		one := &w.batch[n]
 		var err error
 		if one.n, one.from, err = w.os.receive(p.socket, one.buf[:maxPacket]); err == nil {
-			one.port = p
+			one.port, one.ahead = p, srtp.Ahead{}
 			w.warm()
 			continue
 		}
@@ -86,6 +100,25 @@ func (w *worker) receive(p *port, most int) int {
 		} // else an ICMP error of an earlier packet, which means nothing
 	}
 	return most
+}
+
+// prepare does what can be done for all packets together before each goes its way, from the given one on, and returns where to
+// go on, like forward.
+func (w *worker) prepare(next int) (at int) {
+	defer w.survive()
+	for at = next; at < len(w.batch); {
+		p := &w.batch[at]
+		at++
+		s := p.port.owner
+		if s.closed {
+			continue
+		}
+		w.current = s
+		f := forwarder{from: &s.legs[p.port.side], ahead: &p.ahead}
+		f.prepare(p.buf, p.n, p.port.kind)
+	}
+	w.current = nil
+	return at
 }
 
 // forward takes the packets from the given one on through their sessions and returns where to go on: at the end, or
@@ -100,7 +133,7 @@ func (w *worker) forward(next int, now time.Duration) (at int) {
 			continue
 		}
 		w.current = s
-		f := forwarder{from: &s.legs[p.port.side], to: &s.legs[1-p.port.side], space: w.space}
+		f := forwarder{from: &s.legs[p.port.side], to: &s.legs[1-p.port.side], space: w.space, ahead: &p.ahead}
 		p.verdict = f.packet(p.buf, p.n, p.port.kind, p.from, now)
 	}
 	w.current = nil

@@ -2,7 +2,6 @@ package srtp
 
 import (
 	"crypto/aes"
-	"crypto/sha1"
 	"crypto/subtle"
 	"encoding/binary"
 
@@ -52,35 +51,42 @@ func (c *aesCM) sealRTP(packet []byte, head int, ssrc uint32, index uint64) int 
 	n := len(packet)
 	c.crypt(&c.rtp, packet[head:], ssrc, index)
 	packet = packet[:n+int(c.tag)]
-	copy(packet[n:], c.authenticate(&c.rtp, packet, n, uint32(index>>16))[:c.tag])
+	if word, tag := uint32(index>>16), packet[n:]; !c.work.later(packet[:n], word, waiter{tag: tag, key: &c.rtp.auth}) {
+		copy(tag, c.work.mac.sum(&c.rtp.auth, packet[:n], word))
+	}
 	return len(packet)
 }
 
-func (c *aesCM) openRTP(packet []byte, head int, ssrc uint32, index uint64) bool {
-	end := len(packet) - int(c.tag+c.mki)
-	var got [sha1.Size]byte
-	copy(got[:], packet[len(packet)-int(c.tag):])
-	behind := [4]byte(packet[end:])
-	want := c.authenticate(&c.rtp, packet, end, uint32(index>>16))
-	copy(packet[end:], behind[:])
-	if subtle.ConstantTimeCompare(got[:c.tag], want[:c.tag]) != 1 {
+func (c *aesCM) openRTP(packet []byte, head int, ssrc uint32, index uint64, ahead *Ahead) bool {
+	end, word := len(packet)-int(c.tag+c.mki), uint32(index>>16)
+	want := ahead.sumOf(&c.rtp.auth, word)
+	if want == nil {
+		want = c.work.mac.sum(&c.rtp.auth, packet[:end], word)
+	}
+	if subtle.ConstantTimeCompare(packet[len(packet)-int(c.tag):], want[:c.tag]) != 1 {
 		return false
 	}
 	c.crypt(&c.rtp, packet[head:end], ssrc, index)
 	return true
 }
 
+func (c *aesCM) aheadRTP(packet []byte, index uint64, ahead *Ahead) {
+	ahead.word = uint32(index >> 16)
+	c.work.later(packet[:len(packet)-int(c.tag+c.mki)], ahead.word, waiter{tag: ahead.sum[:], ahead: ahead, key: &c.rtp.auth})
+}
+
 func (c *aesCM) sealRTCP(packet []byte, ssrc, index uint32) int {
 	n := len(packet)
 	c.crypt(&c.rtcp, packet[minRTCPHeader:], ssrc, uint64(index))
 	packet = packet[:n+rtcpIndexBytes+tagRTCP]
-	copy(packet[n+rtcpIndexBytes:], c.authenticate(&c.rtcp, packet, n, index|encryptedFlag)[:tagRTCP])
+	binary.BigEndian.PutUint32(packet[n:], index|encryptedFlag)
+	copy(packet[n+rtcpIndexBytes:], c.work.mac.sum(&c.rtcp.auth, packet[:n], index|encryptedFlag)[:tagRTCP])
 	return len(packet)
 }
 
 func (c *aesCM) openRTCP(packet []byte, ssrc, index uint32) bool {
 	end := len(packet) - rtcpIndexBytes - int(c.mki) - tagRTCP
-	want := c.authenticate(&c.rtcp, packet, end, index|encryptedFlag)
+	want := c.work.mac.sum(&c.rtcp.auth, packet[:end], index|encryptedFlag)
 	if subtle.ConstantTimeCompare(packet[len(packet)-tagRTCP:], want[:tagRTCP]) != 1 {
 		return false
 	}
@@ -90,14 +96,6 @@ func (c *aesCM) openRTCP(packet []byte, ssrc, index uint32) bool {
 
 func (c *aesCM) indexRTCP(packet []byte) uint32 {
 	return binary.BigEndian.Uint32(packet[len(packet)-rtcpIndexBytes-int(c.mki)-tagRTCP:])
-}
-
-// authenticate returns HMAC-SHA1 over packet[:end] and the 32-bit word, which it writes behind end so that it is one
-// message: the rollover counter of SRTP (RFC 3711 section 4.2: M = authenticated portion || ROC) overwrites four bytes
-// there, the index of SRTCP stays there.
-func (c *aesCM) authenticate(k *ready, packet []byte, end int, word uint32) []byte {
-	binary.BigEndian.PutUint32(packet[end:], word)
-	return c.work.mac.sum(&k.auth, packet[:end+4])
 }
 
 // crypt adds the key stream of RFC 3711 section 4.1.1 to data:

@@ -45,7 +45,7 @@ func (c *aesGCM) sealRTP(packet []byte, head int, ssrc uint32, index uint64) int
 	return len(packet) + gcmTag
 }
 
-func (c *aesGCM) openRTP(packet []byte, head int, ssrc uint32, index uint64) bool {
+func (c *aesGCM) openRTP(packet []byte, head int, ssrc uint32, index uint64, _ *Ahead) bool {
 	c.nonceRTP(ssrc, index)
 	return c.open(&c.rtp, packet[head:len(packet)-int(c.mki)], packet[:head])
 }
@@ -99,3 +99,6 @@ func (c *aesGCM) open(k *ready, sealed, data []byte) bool {
 	}
 	return err == nil
 }
+
+// aheadRTP does nothing: GCM opens by itself.
+func (c *aesGCM) aheadRTP([]byte, uint64, *Ahead) {}

@@ -6,11 +6,16 @@ import (
 	"encoding/binary"
 	"errors"
 	"hash"
+
+	"callseal/media/hmacx8"
 )
 
 // stateSize is the length of a SHA-1 state as crypto/sha1 marshals it: four bytes of magic, five words of chaining
 // value, one block of pending input, and the length so far.
 const stateSize = 4 + sha1.Size + sha1.BlockSize + 8
+
+// wordBytes is the length of what SRTP and SRTCP authenticate behind a packet (RFC 3711 section 4.2).
+const wordBytes = 4
 
 // sha1State is what crypto/sha1 returns.
 type sha1State interface {
@@ -19,8 +24,8 @@ type sha1State interface {
 	encoding.BinaryUnmarshaler
 }
 
-// macKey is a key of HMAC-SHA1 as the two SHA-1 chaining values after its padded forms (RFC 2104 section 4).
-type macKey struct{ inner, outer [sha1.Size]byte }
+// macKey is a key of HMAC-SHA1.
+type macKey = hmacx8.Key
 
 // mac computes HMAC-SHA1 (RFC 2104) for any number of keys. crypto/hmac does the same from the same precomputed
 // states, but a Sum of crypto/sha1 copies its state and pads byte-wise; padding here and reading the chaining value
@@ -55,7 +60,7 @@ func (m *mac) prepare(key []byte) (k macKey) {
 	for _, half := range []struct {
 		pad   byte
 		value *[sha1.Size]byte
-	}{{0x36, &k.inner}, {0x5c, &k.outer}} {
+	}{{0x36, &k.Inner}, {0x5c, &k.Outer}} {
 		var block [sha1.BlockSize]byte
 		copy(block[:], key)
 		for i := range block {
@@ -68,29 +73,31 @@ func (m *mac) prepare(key []byte) (k macKey) {
 	return k
 }
 
-// sum returns the MAC of a message. It is good until the next call.
-func (m *mac) sum(k *macKey, message []byte) []byte {
+// sum returns the MAC of a message and the word behind it. It is good until the next call.
+func (m *mac) sum(k *macKey, message []byte, word uint32) []byte {
 	whole := len(message) &^ (sha1.BlockSize - 1)
-	m.restore(&k.inner)
+	m.restore(&k.Inner)
 	m.absorb(message[:whole])
-	m.absorb(m.pad(message[whole:], len(message)))
+	m.absorb(m.pad(message[whole:], word, len(message)))
 	copy(m.digest[:sha1.Size], m.chaining())
-	m.restore(&k.outer)
+	m.restore(&k.Outer)
 	m.absorb(m.digest[:])
 	return m.chaining()
 }
 
-// pad returns the rest of a message with a one bit, zeros, and the message's length in bits, key block included
-// (FIPS 180-4 section 5.1.1).
-func (m *mac) pad(rest []byte, length int) []byte {
+// pad returns the rest of a message of the given length with the word behind it, a one bit, zeros, and the length of all
+// in bits, key block included (FIPS 180-4 section 5.1.1).
+func (m *mac) pad(rest []byte, word uint32, length int) []byte {
+	n := copy(m.tail[:], rest)
+	binary.BigEndian.PutUint32(m.tail[n:], word)
+	n += wordBytes
 	size := sha1.BlockSize
-	if len(rest) >= sha1.BlockSize-8 {
+	if n >= sha1.BlockSize-8 {
 		size *= 2
 	}
-	n := copy(m.tail[:], rest)
 	clear(m.tail[n : size-8])
 	m.tail[n] = 0x80
-	binary.BigEndian.PutUint64(m.tail[size-8:], 8*uint64(sha1.BlockSize+length))
+	binary.BigEndian.PutUint64(m.tail[size-8:], 8*uint64(sha1.BlockSize+length+wordBytes))
 	return m.tail[:size]
 }
 

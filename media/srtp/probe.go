@@ -17,7 +17,7 @@ func (u *Unprotect) OtherRollover(packet []byte) bool {
 	scratch := make([]byte, len(packet))
 	for roc := range uint64(probeReach) {
 		copy(scratch, packet)
-		if u.box.openRTP(scratch, head, ssrc, roc<<16|seq) {
+		if u.box.openRTP(scratch, head, ssrc, roc<<16|seq, nil) {
 			return true
 		}
 	}

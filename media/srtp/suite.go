@@ -14,8 +14,10 @@ import (
 type transform interface {
 	// sealRTP encrypts packet[head:], appends the tag and returns the new length. The capacity has been checked.
 	sealRTP(packet []byte, head int, ssrc uint32, index uint64) int
-	// openRTP authenticates a packet with its tag and decrypts packet[head:] without it.
-	openRTP(packet []byte, head int, ssrc uint32, index uint64) bool
+	// openRTP authenticates a packet with its tag and decrypts packet[head:] without it. ahead may be nil.
+	openRTP(packet []byte, head int, ssrc uint32, index uint64, ahead *Ahead) bool
+	// aheadRTP lets the MAC that openRTP will need wait, if there is one.
+	aheadRTP(packet []byte, index uint64, ahead *Ahead)
 	// sealRTCP encrypts packet[8:], appends index and tag and returns the new length. The capacity has been checked.
 	sealRTCP(packet []byte, ssrc, index uint32) int
 	// openRTCP authenticates a packet with index and tag and decrypts packet[8:] without them.
@@ -61,6 +63,8 @@ type ready struct {
 // Scratch is working memory that the contexts of one goroutine share, so that it is always in the processor's caches.
 type Scratch struct {
 	mac       mac // made for the first suite that needs it
+	held      bool
+	waiting   *waiting // nil before the first Hold
 	keystream [batchBlocks * aes.BlockSize]byte
 	nonce     [gcmNonce]byte
 	data      [gcmNonce]byte // the associated data of SRTCP: header and ESRTCP word

@@ -38,7 +38,11 @@ func (u *Unprotect) Follow(before *Unprotect) {
 
 // RTP opens the SRTP packet buf[:n] in place and returns its length without the tag. Errors: ErrShort, ErrHeader,
 // ErrReplay, ErrAuth, ErrStreams.
-func (u *Unprotect) RTP(buf []byte, n int) (int, error) {
+func (u *Unprotect) RTP(buf []byte, n int) (int, error) { return u.RTPAhead(buf, n, nil) }
+
+// RTPAhead is RTP for a packet that Ahead was called for. A MAC that has not come, or is not what the packet needs by now, is
+// computed as if Ahead had not been called.
+func (u *Unprotect) RTPAhead(buf []byte, n int, ahead *Ahead) (int, error) {
 	packet := buf[:n]
 	head, err := headerRTP(packet)
 	if err != nil {
@@ -56,7 +60,7 @@ func (u *Unprotect) RTP(buf []byte, n int) (int, error) {
 		fresh = s.rtp.fresh(guess)
 	}
 	// RFC 3711 section 3.3: first the replay check on the estimated index, then the tag, then the state.
-	if fresh && guess <= maxIndex && u.box.openRTP(packet, head, ssrc, guess) {
+	if fresh && guess <= maxIndex && u.box.openRTP(packet, head, ssrc, guess, ahead) {
 		return n - tag, u.accept(s, ssrc, guess)
 	}
 	if u.recover(s, packet, head, ssrc, guess) {
@@ -66,6 +70,15 @@ func (u *Unprotect) RTP(buf []byte, n int) (int, error) {
 		return 0, ErrReplay
 	}
 	return 0, ErrAuth
+}
+
+// likely returns the most likely index of an RTP packet.
+func (u *Unprotect) likely(packet []byte) uint64 {
+	seq := binary.BigEndian.Uint16(packet[2:])
+	if s := u.streams.find(binary.BigEndian.Uint32(packet[8:])); s != nil {
+		return s.rtp.guess(seq)
+	}
+	return uint64(seq)
 }
 
 // accept records an authenticated index; only here a stream comes into being.
@@ -93,7 +106,7 @@ func (u *Unprotect) recover(s *stream, packet []byte, head int, ssrc uint32, gue
 	}
 	for _, c := range list[:n] {
 		forward := s == nil || s.rtp.fresh(c.index)
-		if !forward && c.way == RecoveryForward || !u.box.openRTP(packet, head, ssrc, c.index) {
+		if !forward && c.way == RecoveryForward || !u.box.openRTP(packet, head, ssrc, c.index, nil) {
 			continue
 		}
 		if !forward {

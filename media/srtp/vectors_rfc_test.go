@@ -151,7 +151,7 @@ func TestGCMVectors(t *testing.T) {
 			if !bytes.Equal(buf[:n], want) {
 				t.Fatalf("sealed %x, want %x", buf[:n], want)
 			}
-			if !g.openRTP(buf[:n], minRTPHeader, binary.BigEndian.Uint32(plain[8:]), uint64(binary.BigEndian.Uint16(plain[2:]))) || !bytes.Equal(buf[:len(plain)], plain) {
+			if !g.openRTP(buf[:n], minRTPHeader, binary.BigEndian.Uint32(plain[8:]), uint64(binary.BigEndian.Uint16(plain[2:])), nil) || !bytes.Equal(buf[:len(plain)], plain) {
 				t.Fatalf("opened %x, want %x", buf[:len(plain)], plain)
 			}
 		})

@@ -6,12 +6,17 @@ package ecb
 import (
 	"crypto/aes"
 	"crypto/cipher"
+	"crypto/subtle"
+	"encoding/binary"
 )
 
 // Key is an expanded key.
 type Key interface {
 	// Encrypt encrypts blocks in place, each by itself. Their length is a multiple of aes.BlockSize.
 	Encrypt(blocks []byte)
+	// Stream adds a key stream to data: the encrypted blocks high || low, high || low+1 and so on, each half of 64 bits and
+	// big-endian (counter mode, SP 800-38A section 6.5). The last block may be used in part. low does not run over.
+	Stream(data []byte, high, low uint64)
 }
 
 // New expands a key of 16, 24 or 32 bytes. Its error is crypto/aes's of another length.
@@ -31,6 +36,16 @@ func newStandard(key []byte) (Key, error) {
 		return nil, err
 	}
 	return &standard{block}, nil
+}
+
+func (s *standard) Stream(data []byte, high, low uint64) {
+	var block [aes.BlockSize]byte
+	for ; len(data) > 0; low++ {
+		binary.BigEndian.PutUint64(block[:], high)
+		binary.BigEndian.PutUint64(block[8:], low)
+		s.block.Encrypt(block[:], block[:])
+		data = data[subtle.XORBytes(data, data, block[:]):]
+	}
 }
 
 func (s *standard) Encrypt(blocks []byte) {

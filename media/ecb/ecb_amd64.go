@@ -2,6 +2,7 @@ package ecb
 
 import (
 	"crypto/aes"
+	"crypto/subtle"
 	"unsafe"
 
 	"golang.org/x/sys/cpu"
@@ -20,7 +21,7 @@ type (
 
 // native expands a key for AES-NI; nil: the processor has none, or nobody uses this length.
 func native(key []byte) Key {
-	if !cpu.X86.HasAES {
+	if !cpu.X86.HasAES || !cpu.X86.HasSSE41 {
 		return nil
 	}
 	switch len(key) {
@@ -44,6 +45,23 @@ func (k *key256) Encrypt(blocks []byte) {
 	encrypt(rounds256, &k[0], unsafe.SliceData(blocks), len(blocks)/aes.BlockSize)
 }
 
+func (k *key128) Stream(data []byte, high, low uint64) { stream(rounds128, &k[0], data, high, low) }
+
+func (k *key256) Stream(data []byte, high, low uint64) { stream(rounds256, &k[0], data, high, low) }
+
+// stream is Stream: whole blocks at once, then the last one by itself.
+func stream(rounds int, schedule *byte, data []byte, high, low uint64) {
+	n := len(data) / aes.BlockSize
+	counter(rounds, schedule, unsafe.SliceData(data), n, high, low)
+	rest := data[n*aes.BlockSize:]
+	if len(rest) == 0 {
+		return
+	}
+	var last [aes.BlockSize]byte
+	counter(rounds, schedule, &last[0], 1, high, low+uint64(n))
+	subtle.XORBytes(rest, rest, last[:])
+}
+
 //go:noescape
 func expand128(key *[16]byte, schedule *key128)
 
@@ -54,3 +72,8 @@ func expand256(key *[32]byte, schedule *key256)
 //
 //go:noescape
 func encrypt(rounds int, schedule, blocks *byte, n int)
+
+// counter adds the key stream to n blocks, see Key.Stream.
+//
+//go:noescape
+func counter(rounds int, schedule, blocks *byte, n int, high, low uint64)

@@ -3,6 +3,8 @@ package ecb
 import (
 	"bytes"
 	"crypto/aes"
+	"crypto/cipher"
+	"encoding/binary"
 	"encoding/hex"
 	"math/rand/v2"
 	"testing"
@@ -27,6 +29,27 @@ func TestVectors(t *testing.T) {
 		if k.Encrypt(block); hex.EncodeToString(block) != want {
 			t.Errorf("%d bytes of key: %x, want %s", len(secret), block, want)
 		}
+	}
+}
+
+// TestStream: the standard way of counting is that of crypto/cipher, also from one byte to the next.
+func TestStream(t *testing.T) {
+	secret, iv := make([]byte, 16), make([]byte, aes.BlockSize)
+	block, err := aes.NewCipher(secret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	k, err := newStandard(secret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const high, low = 1<<63 + 5, 0xfffe
+	binary.BigEndian.PutUint64(iv, high)
+	binary.BigEndian.PutUint64(iv[8:], low)
+	got, want := make([]byte, 77), make([]byte, 77)
+	k.Stream(got, high, low)
+	if cipher.NewCTR(block, iv).XORKeyStream(want, want); !bytes.Equal(got, want) {
+		t.Errorf("%x, want %x", got, want)
 	}
 }
 
@@ -58,6 +81,13 @@ func TestAgainstStandard(t *testing.T) {
 			t.Fatalf("%d bytes of key, %d blocks and %d bytes at %d", len(secret), n/aes.BlockSize, i%16, at)
 		}
 		k.Encrypt(nil)
+
+		high, low := source.Uint64(), source.Uint64()>>1
+		k.Stream(got[at:at+n+i%16], high, low)
+		standard.Stream(want[at:at+n+i%16], high, low)
+		if !bytes.Equal(got, want) {
+			t.Fatalf("stream of %d bytes at %d, %d bytes of key", n+i%16, at, len(secret))
+		}
 	}
 }
 
@@ -90,7 +120,7 @@ func BenchmarkVoice(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				k.Encrypt(blocks)
+				k.Stream(blocks, 1, 2)
 			}
 		})
 	}

@@ -1,7 +1,6 @@
 package srtp
 
 import (
-	"crypto/aes"
 	"crypto/subtle"
 	"encoding/binary"
 
@@ -10,9 +9,6 @@ import (
 
 // tagRTCP is the length of the SRTCP tag of every HMAC-SHA1 suite, in bytes (RFC 3711 section 5.2).
 const tagRTCP = 10
-
-// batchBlocks is how many counter blocks are encrypted in one go: a 160-byte payload takes ten.
-const batchBlocks = 16
 
 // aesCM is AES in counter mode with HMAC-SHA1 (RFC 3711 section 4.1.1 and 4.2.1, RFC 6188).
 type aesCM material
@@ -102,17 +98,5 @@ func (c *aesCM) indexRTCP(packet []byte) uint32 {
 // IV = (k_s * 2^16) XOR (SSRC * 2^64) XOR (i * 2^16), and the low 16 bits count blocks.
 func (c *aesCM) crypt(k *ready, data []byte, ssrc uint32, index uint64) {
 	high, low := binary.BigEndian.Uint64(k.salt[:8])^uint64(ssrc), binary.BigEndian.Uint64(k.salt[8:])^index<<16
-	keystream := &c.work.keystream
-	for block := uint64(0); len(data) > 0; {
-		n := min(len(data), len(keystream))
-		stream := keystream[:(n+aes.BlockSize-1)&^(aes.BlockSize-1)]
-		for i := 0; i < len(stream); i += aes.BlockSize {
-			binary.BigEndian.PutUint64(stream[i:], high)
-			binary.BigEndian.PutUint64(stream[i+8:], low|block)
-			block++
-		}
-		k.blocks.Encrypt(stream)
-		subtle.XORBytes(data, data, stream[:n])
-		data = data[n:]
-	}
+	k.blocks.Stream(data, high, low)
 }

@@ -62,13 +62,12 @@ type ready struct {
 
 // Scratch is working memory that the contexts of one goroutine share, so that it is always in the processor's caches.
 type Scratch struct {
-	mac       mac // made for the first suite that needs it
-	held      bool
-	waiting   *waiting // nil before the first Hold
-	keystream [batchBlocks * aes.BlockSize]byte
-	nonce     [gcmNonce]byte
-	data      [gcmNonce]byte // the associated data of SRTCP: header and ESRTCP word
-	plain     [2048]byte     // what GCM has opened
+	mac     mac // made for the first suite that needs it
+	held    bool
+	waiting *waiting // nil before the first Hold
+	nonce   [gcmNonce]byte
+	data    [gcmNonce]byte // the associated data of SRTCP: header and ESRTCP word
+	plain   [2048]byte     // what GCM has opened
 }
 
 // suites holds the lengths of RFC 3711 section 8.2, RFC 6188 section 3.2 and RFC 7714 section 12.

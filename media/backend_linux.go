@@ -74,6 +74,7 @@ func (e *epoll) bind(at netip.AddrPort) (socket, error) {
 		address.(*unix.SockaddrInet4).Addr = at.Addr().As4()
 	}
 	e.mark(fd, family)
+	whole(fd, family, unix.IP_PMTUDISC_DO)
 	if err == nil {
 		err = unix.Bind(fd, address)
 	}
@@ -91,6 +92,14 @@ func (e *epoll) mark(fd, family int) {
 		return
 	}
 	_ = unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_TOS, e.dscp<<2)
+}
+
+// whole sets what becomes of packets that are longer than the path takes, of IPv4. IP_PMTUDISC_DO refuses them with EMSGSIZE and saves all
+// others the number that fragments would need, IP_PMTUDISC_WANT makes fragments of them. Without either the system's default remains.
+func whole(fd, family, way int) {
+	if family == unix.AF_INET {
+		_ = unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_MTU_DISCOVER, way)
+	}
 }
 
 func (e *epoll) attach(s socket, token uint64) error {
@@ -166,12 +175,21 @@ func (e *epoll) send(s socket, packet []byte, to netip.AddrPort) error {
 		e.to6 = unix.RawSockaddrInet6{Family: unix.AF_INET6, Port: swapped(to.Port()), Addr: to.Addr().As16()}
 		address, size = unsafe.Pointer(&e.to6), unix.SizeofSockaddrInet6
 	}
-	_, _, errno := unix.RawSyscall6(unix.SYS_SENDTO, uintptr(s), uintptr(unsafe.Pointer(unsafe.SliceData(packet))), uintptr(len(packet)),
-		unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL, uintptr(address), size)
+	errno := sendTo(s, packet, address, size)
+	if errno == unix.EMSGSIZE && to.Addr().Is4() { // from now on this socket sends fragments
+		whole(int(s), unix.AF_INET, unix.IP_PMTUDISC_WANT)
+		errno = sendTo(s, packet, address, size)
+	}
 	if errno != 0 {
 		return errno
 	}
 	return nil
+}
+
+func sendTo(s socket, packet []byte, address unsafe.Pointer, size uintptr) unix.Errno {
+	_, _, errno := unix.RawSyscall6(unix.SYS_SENDTO, uintptr(s), uintptr(unsafe.Pointer(unsafe.SliceData(packet))), uintptr(len(packet)),
+		unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL, uintptr(address), size)
+	return errno
 }
 
 func (e *epoll) release(s socket) { _ = unix.Close(int(s)) } // the descriptor is gone whatever it returns

@@ -7,7 +7,7 @@ import (
 )
 
 // socket is a bound UDP socket of a backend.
-type socket int
+type socket int32
 
 // errAgain: the socket has nothing to read at the moment.
 var errAgain = errors.New("media: nothing to read")

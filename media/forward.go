@@ -16,7 +16,8 @@ const (
 )
 
 // forwarder is one direction of a session: what comes from one side's remote and goes to the other's. It does no I/O
-// and knows no clock: packet is a pure function of its two legs and its arguments.
+// and knows no clock: packet is a pure function of its two legs, its arguments and ahead, but for the tag of a sealed packet, which
+// may wait (see srtp.Scratch.Hold).
 //
 // The functions below stand in the order in which a packet meets them.
 type forwarder struct {

@@ -16,9 +16,8 @@ const (
 // leg is everything that is known about one side: how to receive from its remote and how to send to it. It is owned by
 // the session's worker.
 type leg struct {
-	// What an RTP packet needs stands close together, here and at the beginning of count (see warm.go).
-	set      bool // Set was called: before it nothing is received or sent
-	sealedIn bool
+	// What an RTP packet needs stands close together, that of the side it comes from and that of the one it goes to, and at the
+	// beginning of latch and count (see warm.go).
 
 	// Receiving. opened[0] has the key in force, opened[1] is the one before it, accepted until oldUntil; the others are
 	// kept for their replay state, should their key ever return.
@@ -27,11 +26,15 @@ type leg struct {
 	source   source
 	trial    *trial // of watch.go; nil: nothing is on trial
 
+	// For both.
+	set      bool // Set was called: before it nothing is received or sent
+	sealedIn bool
+	latch    [kinds]latch
+
 	// Sending.
 	seal   *srtp.Protect
 	out    sender
 	remote terms
-	latch  [kinds]latch
 
 	count counters
 

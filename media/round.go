@@ -63,6 +63,7 @@ func (w *worker) round() {
 func (w *worker) gather() {
 	w.batch = w.batch[:0]
 	w.behind = len(w.tokens) == maxTokens
+	w.warmPorts()
 	for _, token := range w.tokens {
 		p := w.ports[token&tokenSlot]
 		if p == nil || p.token != token {

@@ -13,10 +13,19 @@ const warmSteps = 4
 
 // Cache lines, each as many as what is loaded spans.
 const (
-	legLines    = int(unsafe.Offsetof(leg{}.latch)+unsafe.Sizeof(latch{})+63) / 64
+	fromLines   = int(unsafe.Offsetof(leg{}.latch)+unsafe.Offsetof(latch{}.signalled)+63) / 64
+	toLines     = int(unsafe.Offsetof(leg{}.remote)+unsafe.Sizeof(terms{})-unsafe.Offsetof(leg{}.seal)+63) / 64
 	countLines  = int(unsafe.Offsetof(counters{}.drops)+63) / 64
 	openerLines = int(unsafe.Sizeof(opener{})+63) / 64
+	stateLines  = int(unsafe.Offsetof(state{}.legs)+63) / 64
 )
+
+// warmPorts begins to load the ports that have packets.
+func (w *worker) warmPorts() {
+	for _, token := range w.tokens {
+		prefetch.Lines(unsafe.Pointer(w.ports[token&tokenSlot]), 1)
+	}
+}
 
 // warm goes one step for each of the packets received last.
 func (w *worker) warm() {
@@ -32,9 +41,11 @@ func (s *state) warm(side Side, step int) {
 	from, to := &s.legs[side], &s.legs[1-side]
 	switch step {
 	case 0:
-		prefetch.Lines(unsafe.Pointer(from), legLines)
+		prefetch.Lines(unsafe.Pointer(s), stateLines)
+		prefetch.Lines(unsafe.Pointer(from), fromLines)
 		prefetch.Lines(unsafe.Pointer(&from.count), countLines)
-		prefetch.Lines(unsafe.Pointer(to), legLines)
+		prefetch.Lines(unsafe.Pointer(&to.set), 1)
+		prefetch.Lines(unsafe.Pointer(&to.seal), toLines)
 		prefetch.Lines(unsafe.Pointer(&to.count), countLines)
 	case 1:
 		if len(from.opened) > 0 {

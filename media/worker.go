@@ -53,20 +53,20 @@ type worker struct {
 // port is one of the four sockets of a session.
 type port struct {
 	socket socket
-	owner  *state
 	side   Side
 	kind   kind
+	owner  *state
 	token  uint64
 	round  uint64 // the last one in which it had packets
 }
 
-// state is a session as its worker sees it.
+// state is a session as its worker sees it. What every packet needs stands first (see warm.go).
 type state struct {
-	legs   [2]leg
+	closed bool
 	ports  [2][kinds]port
+	legs   [2]leg
 	local  [2]netip.AddrPort // the address and even port of each side
 	watch  watch
-	closed bool
 }
 
 func newWorker(os backend, clock func() time.Duration, log *slog.Logger, release func(netip.Addr, uint16)) *worker {

@@ -6,9 +6,9 @@ import "encoding/binary"
 // A packet that is refused changes nothing, neither in the context nor in the buffer.
 type Unprotect struct {
 	streams    streams
-	box        box
+	grace      uint8 // packets that may still show a restart of the sender
 	recoveries Recoveries
-	grace      uint8      // packets that may still show a restart of the sender
+	box        box
 	before     *Unprotect // the context of the sender's last key; nil: none
 }
 

@@ -1,6 +1,7 @@
 package media
 
 import (
+	"errors"
 	"net/netip"
 	"os/exec"
 	"runtime"
@@ -37,7 +38,7 @@ func TestLongerThanThePath(t *testing.T) {
 			t.Fatalf("packet %d, %d bytes: %v", i, size, err)
 		}
 		n, _, err := os.receive(ends[1], packet)
-		for deadline := time.Now().Add(patience); err == errAgain && time.Now().Before(deadline); { // the kernel may take its time
+		for deadline := time.Now().Add(patience); errors.Is(err, errAgain) && time.Now().Before(deadline); { // the kernel may take its time
 			n, _, err = os.receive(ends[1], packet)
 		}
 		if err != nil || n != size {

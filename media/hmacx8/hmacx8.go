@@ -9,8 +9,9 @@ import (
 	"encoding/binary"
 )
 
+// The size of a batch.
 const (
-	Lanes     = 8
+	Lanes     = 8 // messages
 	MaxBlocks = 5 // of a padded message, see Blocks
 
 	room = MaxBlocks * sha1.BlockSize

@@ -2,6 +2,7 @@ package srtp
 
 import (
 	"bytes"
+	"errors"
 	"math/rand/v2"
 	"testing"
 
@@ -75,7 +76,7 @@ func openAhead(t *testing.T, contexts []*Unprotect, packets [][]byte) {
 				t.Fatalf("a tag with %d added: %v", wrong, err)
 			}
 			if packets[i][len(packets[i])-1] ^= wrong; wrong == 0 {
-				if _, err := u.RTPAhead(before, len(before), &ahead[i]); err != ErrReplay {
+				if _, err := u.RTPAhead(before, len(before), &ahead[i]); !errors.Is(err, ErrReplay) {
 					t.Fatalf("opened twice: %v", err)
 				}
 			}
@@ -104,7 +105,7 @@ func TestAheadOfAnother(t *testing.T) {
 		}
 	}
 	u.streams = streams{}
-	if _, err := u.RTPAhead(packet, n, &Ahead{key: &u.box.material.rtp.auth}); err != ErrAuth {
+	if _, err := u.RTPAhead(packet, n, &Ahead{key: &u.box.material.rtp.auth}); !errors.Is(err, ErrAuth) {
 		t.Errorf("the one that it is for: %v", err)
 	}
 }

@@ -9,7 +9,7 @@ type EventKind uint8
 const (
 	EventFirstAudio EventKind = iota // the first RTP packet of Side's remote was delivered to the other side, After the answer
 	EventOneWay                      // none was, for oneWayAfter since the answer or the end of a hold; Cause says why
-	EventSilent                      // Side's remote sent nothing authentic for After; again only after it did
+	EventSilent                      // Side's remote sent nothing authentic for After; again each time that as much has passed
 	EventLifetime                    // a key of Side's leg has served 7/8 of its life: new keys are wanted
 	EventOutlived                    // the key of Side's remote has served longer than it may; its packets are still taken
 )
@@ -36,6 +36,7 @@ type Event struct {
 	Kind  EventKind
 	Side  Side          // whose remote it is about
 	After time.Duration // EventFirstAudio, EventSilent
+	Both  bool          // EventSilent: the other side's remote should send too, and has been silent for as long
 	Cause OneWay        // EventOneWay
 }
 

@@ -27,7 +27,7 @@ type sideWatch struct {
 	once      bool          // it should already before: what begins now begins after a hold
 	authentic uint64        // packets of either kind, at the last look
 	heardAt   time.Duration // when that number last grew, or the remote began to be expected
-	silent    bool          // EventSilent was told
+	toldAt    time.Duration // when heardAt was set, or EventSilent was told since
 	first     bool          // EventFirstAudio was told
 }
 
@@ -131,7 +131,7 @@ func (s *state) lookSide(side Side, now, silence time.Duration) {
 	should := from.set && to.set && !from.remote.mute && !from.remote.hold && !to.remote.hold
 	authentic := from.count.received[rtp] + from.count.received[rtcp]
 	if should && !w.expected {
-		w.heardAt, w.silent = now, false
+		w.heardAt, w.toldAt = now, now
 		from.trial = &trial{until: now + oneWayAfter, afterHold: w.once, delivered: to.count.sent[rtp], drops: from.count.drops}
 		if from.sealedIn {
 			from.trial.sample = make([]byte, 0, maxSample)
@@ -139,7 +139,7 @@ func (s *state) lookSide(side Side, now, silence time.Duration) {
 	}
 	w.expected, w.once = should, w.once || should
 	if authentic != w.authentic {
-		w.authentic, w.heardAt, w.silent = authentic, now, false
+		w.authentic, w.heardAt, w.toldAt = authentic, now, now
 	}
 	if !should {
 		from.trial = nil
@@ -151,9 +151,10 @@ func (s *state) lookSide(side Side, now, silence time.Duration) {
 			tell(Event{Kind: EventOneWay, Cause: t.cause(from)})
 		}
 	}
-	if quiet := now - w.heardAt; silence > 0 && quiet >= silence && !w.silent {
-		w.silent = true
-		tell(Event{Kind: EventSilent, After: quiet})
+	if silence > 0 && now-w.toldAt >= silence {
+		w.toldAt = now
+		other := &s.watch.sides[1-side]
+		tell(Event{Kind: EventSilent, After: now - w.heardAt, Both: other.expected && now-other.heardAt >= silence})
 	}
 }
 

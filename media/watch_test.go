@@ -93,7 +93,7 @@ func TestSilent(t *testing.T) {
 	speak(w.b, w.a)
 	w.wants(3*time.Second, Event{Kind: EventSilent, Side: A, After: 30 * time.Second})
 	speak(w.b, w.a)
-	w.wants(20 * time.Second) // told once
+	w.wants(20 * time.Second) // told once, for now
 	speak(w.b, w.a)
 	speak(w.a, w.b)
 	w.wants(0)
@@ -102,7 +102,13 @@ func TestSilent(t *testing.T) {
 	settled(t, w.s, A, 3)
 	w.wants(0)
 	w.wants(10*time.Second, Event{Kind: EventSilent, Side: B, After: 30 * time.Second})
-	w.wants(20*time.Second, Event{Kind: EventSilent, Side: A, After: 30 * time.Second})
+	w.wants(20*time.Second, Event{Kind: EventSilent, Side: A, After: 30 * time.Second, Both: true})
+	w.wants(10*time.Second, Event{Kind: EventSilent, Side: B, After: time.Minute, Both: true}) // and again
+	speak(w.b, w.a)
+	w.wants(0)
+	w.wants(20*time.Second, Event{Kind: EventSilent, Side: A, After: time.Minute})
+	w.mute(A) // it is not expected to speak
+	w.wants(10*time.Second, Event{Kind: EventSilent, Side: B, After: 30 * time.Second})
 }
 
 // TestSilentOnHold: who is on hold, holds the other, or said that it would not send, may be silent.

@@ -68,6 +68,46 @@ func TestDeadMediaEndsTheCall(t *testing.T) {
 	}
 }
 
+// TestMutedPhone: who sends nothing, not even RTCP, while the other side is heard is asked in the call, again and again, and stays in it as long as
+// it answers.
+func TestMutedPhone(t *testing.T) {
+	clock := &mediaClock{}
+	f := newFixtureOn(t, media.Config{Ports: media.PortRange{Min: 42000, Max: 42399}, Workers: 1, Silence: 30 * time.Second, Clock: clock.now}, nil)
+	caller := newRemote(t, "the caller's audio", dialerIP)
+	f.dialer.send(f.invite(1, "", strings.ReplaceAll(offer, "30000", strconv.Itoa(int(caller.addr().Port())))))
+	invite := f.carrier.want("INVITE ")
+	muted := newRemote(t, "the carrier's audio", carrierIP)
+	f.carrier.answer(invite, "200 OK", "carriertag", "Content-Type: application/sdp\n", strings.ReplaceAll(answerSDP, "31000", strconv.Itoa(int(muted.addr().Port()))))
+	f.carrier.want("ACK ")
+	ok := f.dialer.want("SIP/2.0 200")
+	f.dialer.send(f.inDialog("ACK", 102, 1, ok))
+	packet := []byte("\x80\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x07audio")
+	speak := func() {
+		packet[3]++
+		if _, err := caller.conn.WriteToUDPAddrPort(packet, mediaOf(t, ok)); err != nil {
+			t.Fatal(err)
+		}
+		muted.packet()
+	}
+	for i := range 3 {
+		clock.advance(29 * time.Second)
+		speak()
+		clock.advance(time.Second)
+		answer := "200 OK"
+		if i == 2 {
+			answer = "481 Call Transaction Does Not Exist"
+		}
+		f.carrier.answer(f.carrier.want("OPTIONS "), answer, "", "", "")
+	}
+	byeA, byeB := f.dialer.want("BYE "), f.carrier.want("BYE ")
+	f.dialer.answer(byeA, "200 OK", "", "", "")
+	f.carrier.answer(byeB, "200 OK", "", "", "")
+	f.wantIdle(t)
+	if n := f.counted(t, "callseal_silent_legs_alive_total"); n != 2 {
+		t.Errorf("answered %v times", n)
+	}
+}
+
 // TestPortExhaustion: without media ports a call is refused at once, in words that name the cause, and the next one
 // goes through when there are some again.
 func TestPortExhaustion(t *testing.T) {

@@ -100,6 +100,7 @@ type Call struct {
 	least       [2]time.Duration // the shortest session interval that a leg takes, where it said so
 	renew       [2]bool          // the next offer to a leg brings a new key of ours
 	probes      [2]*probe        // by side, of a leg that lost its connection
+	silences    [2]*silence      // by side, of a leg that is asked because it is silent
 
 	from        *sip.Response // B's response that opRelay sends on
 	sdpUsable   bool          // whether the SDP that came with it may be passed on, rewritten

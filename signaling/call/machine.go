@@ -82,6 +82,7 @@ const (
 	placeTimer                   // a transfer's new leg rings for too long
 	silentTimer                  // a party says nothing at all to its INVITE
 	dropTimer                    // it does not end the INVITE that we cancelled (64*T1)
+	quietTimer                   // a silent side does not say whether it is there
 )
 
 // kind says what happened.

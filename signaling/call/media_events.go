@@ -4,10 +4,8 @@ import (
 	"context"
 	"log/slog"
 	"slices"
-	"time"
 
 	"callseal/media"
-	"callseal/signaling/header"
 	"callseal/signaling/transport"
 )
 
@@ -44,7 +42,7 @@ func (c *Call) mediaEvent(e media.Event) {
 	case media.EventOneWay:
 		c.oneWay(l, e.Cause)
 	case media.EventSilent:
-		c.silent(l, e.After)
+		c.silent(sideOf(e.Side), e)
 	case media.EventLifetime:
 		c.house.Log.Info("an SRTP key is near the end of its life: a new one is offered", "call", c.id, "leg", l.party.Name)
 		s := sideOf(e.Side)
@@ -100,13 +98,4 @@ func oneWayAdvice(name string, cause media.OneWay) string {
 		return "the other leg gave no address for audio: look at the SDP that it sent"
 	}
 	return ""
-}
-
-// silent ends a call of which one leg is dead.
-func (c *Call) silent(l *leg, quiet time.Duration) {
-	phrase := header.Phrase("SBC no audio from " + l.party.Name)
-	c.house.Metrics.silent(l.party)
-	c.house.Log.Warn("call ended: "+phrase, "call", c.id, "leg", l.party.Name, "silence", quiet.Truncate(time.Second).String())
-	c.summary.end("callseal", phrase, originLocal)
-	c.feed(event{kind: evEnd, fault: phrase})
 }

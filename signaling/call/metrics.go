@@ -31,6 +31,7 @@ type Metrics struct {
 	failovers    *prometheus.CounterVec
 	oneWayAudio  *prometheus.CounterVec
 	silentLegs   *prometheus.CounterVec
+	quietLegs    *prometheus.CounterVec
 	answerClip   *prometheus.HistogramVec
 	mos, loss    *prometheus.HistogramVec
 	jitter, trip *prometheus.HistogramVec
@@ -101,7 +102,11 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		}, []string{"role", "name", "cause"}),
 		silentLegs: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "callseal_silent_legs_total",
-			Help: "Calls ended because this leg sent no authentic packet for limits.silence.",
+			Help: "Calls ended because this leg sent no authentic packet for limits.silence, and neither did the other or this one did not answer when it was asked.",
+		}, []string{"role", "name"}),
+		quietLegs: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "callseal_silent_legs_alive_total",
+			Help: "Legs that sent no authentic packet for limits.silence and answered when they were asked: their calls went on.",
 		}, []string{"role", "name"}),
 		answerClip: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "callseal_answer_clip_seconds",
@@ -110,7 +115,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		}, []string{"role", "name", "direction"}),
 	}
 	m.quality()
-	reg.MustRegister(m.oneWayAudio, m.silentLegs, m.answerClip, m.mos, m.loss, m.jitter, m.trip, m.gap, m.packets, m.octets, m.late)
+	reg.MustRegister(m.oneWayAudio, m.silentLegs, m.quietLegs, m.answerClip, m.mos, m.loss, m.jitter, m.trip, m.gap, m.packets, m.octets, m.late)
 	m.relayed = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "callseal_requests_relayed_total",
 		Help: "Requests other than those of call control sent on to another remote, by the roles of both, and class of the code that the first one got.",
@@ -250,6 +255,12 @@ func (m *Metrics) oneWay(p Party, cause media.OneWay) {
 func (m *Metrics) silent(p Party) {
 	if m != nil {
 		m.silentLegs.WithLabelValues(p.Role.String(), p.Name).Inc()
+	}
+}
+
+func (m *Metrics) alive(p Party) {
+	if m != nil {
+		m.quietLegs.WithLabelValues(p.Role.String(), p.Name).Inc()
 	}
 }
 

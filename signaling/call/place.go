@@ -345,6 +345,8 @@ func (c *Call) takeOver(s side, ref int, tag string) {
 func (c *Call) quiet(s side) {
 	c.stop(clock{refreshTimer, s})
 	c.stop(clock{expireTimer, s})
+	c.stop(clock{quietTimer, s})
+	c.silences[s] = nil
 	c.timer[s] = dialog.Timer{}
 	c.unconfirmed[s] = nil
 	if p := c.probes[s]; p != nil && p.timer != nil {

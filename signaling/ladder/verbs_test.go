@@ -73,7 +73,7 @@ func init() {
 		}
 		return nil
 	}
-	// event silent A 30s: the relay tells something of the last session's side.
+	// event silent A 30s: the relay tells something of the last session's side; both: of the other one as well.
 	verbs["event"] = (*player).tellEvent
 	// calls 1: how many the server has.
 	verbs["calls"] = func(p *player, s *step) error {
@@ -223,6 +223,7 @@ func (p *player) tellEvent(s *step) error {
 			return err
 		}
 	}
+	e.Both = len(s.args) > 3 && s.args[3] == "both"
 	p.studio.mu.Lock()
 	sessions := p.studio.sessions
 	var tell func(media.Event)

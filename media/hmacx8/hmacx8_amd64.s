@@ -3,7 +3,7 @@
 // Y0 to Y4 are the state's words a to e of all lanes, Y16 to Y31 the last sixteen words of the message schedule, Y7 is the
 // constant of the rounds, Y8 the order of bytes.
 
-// QUAD makes of sixteen bytes of each message four words of the schedule.
+// QUAD makes of sixteen bytes of each message four words of the schedule. The messages are 320 bytes apart (room).
 #define QUAD(at, W0, W1, W2, W3) \
 	VMOVDQU     (at+0*320)(SI), X9; \
 	VMOVDQU     (at+1*320)(SI), X10; \

@@ -36,6 +36,7 @@ type asteriskConfig struct {
 	Early                          tone
 	CallerCode, CallerNumber       string
 	PhoneSecret, PhoneChannel      string
+	Telephones                     []string // accounts that it calls, and asks again and again whether they are there
 }
 
 // campaign lets the bench stand in for VICIdial's originate.
@@ -69,7 +70,7 @@ func startAsterisk(t *testing.T, name string, addr netip.Addr, ca *authority, c 
 	c.Addr, c.Identity, c.Certificate, c.Key, c.CA = addr, id.both, id.cert, id.key, ca.file
 	c.Dir = filepath.Join(t.ArtifactDir(), name)
 	c.Early, c.CallerCode, c.CallerNumber = earlyTone, callerCode, callerNumber
-	c.PhoneSecret = phoneSecret
+	c.PhoneSecret, c.Telephones = phoneSecret, []string{phoneNumber, "108", "109"}
 	if c.Ring == 0 {
 		c.Ring = 20
 	}

@@ -37,6 +37,7 @@ type sbcConfig struct {
 	limits string     // "session: 90s, silence: 0s"
 	phones string     // "registrar: local, users: []"
 	plain  netip.Addr // where phones may come from by UDP, without SRTP; none when it is not valid
+	street string     // where phones come from by TLS; "127.0.0.1/32" when empty
 	front  netip.Addr // where phones and dialers reach it, when that is not its own address
 }
 
@@ -116,7 +117,10 @@ func (c sbcConfig) write(t *testing.T, addr, admin netip.Addr, ca *authority) st
 	fmt.Fprintf(&y, "log: {level: debug}\n")
 	fmt.Fprintf(&y, "limits: {%s}\n", c.limits)
 	fmt.Fprintf(&y, "listeners:\n")
-	fmt.Fprintf(&y, "  - {name: phones, role: phone, address: \"tls://%s:5061\", sources: [127.0.0.1/32]%s}\n", addr, advertise)
+	if c.street == "" {
+		c.street = "127.0.0.1/32"
+	}
+	fmt.Fprintf(&y, "  - {name: phones, role: phone, address: \"tls://%s:5061\", sources: [%s]%s}\n", addr, c.street, advertise)
 	if c.plain.IsValid() {
 		fmt.Fprintf(&y, "  - {name: lab, role: phone, address: \"udp://%s:5060\", sources: [%s/32], media: off, plaintext: {accepted_by: ops, reason: a test}}\n", addr, c.plain)
 	}

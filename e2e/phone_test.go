@@ -3,7 +3,6 @@ package e2e
 import (
 	"encoding/json"
 	"fmt"
-	"net"
 	"net/netip"
 	"path/filepath"
 	"strings"
@@ -11,11 +10,12 @@ import (
 	"time"
 )
 
-// phone is a headless baresip. Its SIP and media leave from 127.0.0.1 whatever it is told.
+// phone is a headless baresip. On the machine itself its SIP and media leave from 127.0.0.1 whatever it is told.
 type phone struct {
 	*process
 	dir     string
-	control string // address of its ctrl_tcp module
+	at      place
+	control string // address of its ctrl_tcp module, there
 }
 
 var phoneAddr = netip.AddrFrom4([4]byte{127, 0, 0, 1})
@@ -35,24 +35,52 @@ func startPhoneAs(t *testing.T, ca *authority, account string) *phone {
 // startPhoneNamed is startPhoneAs for one of several, with a folder of its own.
 func startPhoneNamed(t *testing.T, ca *authority, name, account string) *phone {
 	t.Helper()
-	p := &phone{dir: filepath.Join(t.ArtifactDir(), name)}
-	id := ca.issue(t, "phone.test", phoneAddr)
-	p.control = fmt.Sprintf("127.0.0.1:%d", freePort(t))
-	audio := writeWAV(t, write(t, filepath.Join(p.dir, "tone.wav"), ""), phoneTone, time.Minute)
+	return startHandset(t, ca, handset{name: name, account: account})
+}
+
+// handset says which phone runs, and where.
+type handset struct {
+	name    string // of its folder
+	account string // baresip's, sealed unless plain
+	plain   bool
+	at      place // the machine itself when zero
+	says    tone  // phoneTone when zero
+	newer   bool  // baresip 1.1, which 1.0 differs from in that it heeds who tells it to answer
+}
+
+// startHandset runs a baresip.
+func startHandset(t *testing.T, ca *authority, h handset) *phone {
+	t.Helper()
+	if !h.at.addr.IsValid() {
+		h.at.addr = phoneAddr
+	}
+	if h.says == 0 {
+		h.says = phoneTone
+	}
+	command, args, root := "baresip", []string(nil), "/"
+	if h.newer {
+		root = filepath.Join(peersDir(), "trixie/root")
+		command, args = privately(root, "usr/bin/baresip")
+	}
+	p := &phone{dir: filepath.Join(t.ArtifactDir(), h.name), at: h.at}
+	id := ca.issue(t, "phone.test", h.at.addr)
+	p.control = netip.AddrPortFrom(h.at.addr, freePort(t)).String()
+	audio := writeWAV(t, write(t, filepath.Join(p.dir, "tone.wav"), ""), h.says, time.Minute)
 	write(t, filepath.Join(p.dir, "config"), strings.Join([]string{
 		"poll_method epoll",
-		"sip_listen 127.0.0.1:0",
+		fmt.Sprintf("sip_listen %s:0", h.at.addr),
 		"sip_certificate " + id.both,
 		"sip_cafile " + ca.file,
-		"net_interface 127.0.0.1",
+		fmt.Sprintf("net_interface %s", h.at.addr),
 		"audio_source aufile," + audio,
 		"audio_player aubridge,nil",
 		"audio_alert aubridge,nil",
 		"audio_channels 1-1",
 		"rtp_timeout 0",
+		"sip_autoanswer_beep no",
 		"snd_path " + p.dir,
 		"ctrl_tcp_listen " + p.control,
-		"module_path /usr/lib/baresip/modules",
+		"module_path " + filepath.Join(root, "usr/lib/baresip/modules"),
 		"module g711.so",
 		"module aufile.so",
 		"module aubridge.so",
@@ -63,12 +91,16 @@ func startPhoneNamed(t *testing.T, ca *authority, name, account string) *phone {
 		"module_app ctrl_tcp.so",
 		"",
 	}, "\n"))
-	write(t, filepath.Join(p.dir, "accounts"), account+";mediaenc=srtp-mand;audio_codecs=PCMU\n")
+	if !h.plain {
+		h.account += ";mediaenc=srtp-mand"
+	}
+	write(t, filepath.Join(p.dir, "accounts"), h.account+";audio_codecs=PCMU\n")
 	write(t, filepath.Join(p.dir, "contacts"), "")
-	p.process = start(t, name, nil, "baresip", "-f", p.dir, "-s")
+	command, args = h.at.run(command, append(args, "-f", p.dir, "-s"))
+	p.process = start(t, h.name, nil, command, args...)
 	t.Cleanup(func() { collected.learn(p.output(t)) })
 	eventually(t, "the phone takes commands", func() bool {
-		conn, err := net.Dial("tcp", p.control)
+		conn, err := h.at.dial(p.control)
 		if err == nil {
 			_ = conn.Close()
 		}
@@ -80,7 +112,7 @@ func startPhoneNamed(t *testing.T, ca *authority, name, account string) *phone {
 // command sends one command to baresip, as JSON in a netstring, and waits for its answer.
 func (p *phone) command(t *testing.T, name, params string) {
 	t.Helper()
-	conn, err := net.Dial("tcp", p.control)
+	conn, err := p.at.dial(p.control)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -46,19 +46,7 @@ func (r *registered) baresip(more string) string {
 }
 
 // linphone are the options of the same.
-func (r *registered) linphone() []string {
-	return []string{
-		"[proxy_0]",
-		fmt.Sprintf("reg_proxy=<sip:%s;transport=tls>", r.front),
-		fmt.Sprintf("reg_identity=<sip:%s@%s>", phoneNumber, r.front),
-		"reg_expires=60",
-		"reg_sendregister=1",
-		"publish=0",
-		"[auth_info_0]",
-		"username=" + phoneNumber,
-		"passwd=" + phoneSecret,
-	}
-}
+func (r *registered) linphone() []string { return linphoneAccount(phoneNumber, r.front, 60) }
 
 // reachable waits until the dialer has asked the telephone, and it has answered.
 func (r *registered) reachable(t *testing.T) {
@@ -66,15 +54,7 @@ func (r *registered) reachable(t *testing.T) {
 	eventually(t, "the phone is registered", func() bool {
 		return r.metric(t, "callseal_phones_registered", `transport="tls"`, `sealed="yes"`) == 1
 	})
-	eventually(t, "the dialer reaches the phone", func() bool { return r.status() })
-}
-
-// status tells whether the dialer takes the telephone for reachable.
-func (r *registered) status() bool {
-	if r.dialer.Version == 16 {
-		return strings.Contains(r.dialer.rx("sip show peer "+phoneNumber), "Status       : OK")
-	}
-	return strings.Contains(r.dialer.rx("pjsip show contacts"), " Avail ")
+	eventually(t, "the dialer reaches the phone", func() bool { return r.dialer.reaches(phoneNumber) })
 }
 
 func TestPhonesRegisterAtAsterisk16(t *testing.T) { testPhonesRegister(t, 16) }

@@ -21,16 +21,22 @@ type softphone struct {
 // startSoftphone runs a softphone that calls over TLS with mandatory SDES, and plays and records audio.
 func startSoftphone(t *testing.T, ca *authority, options ...string) *softphone {
 	t.Helper()
+	return startSoftphoneAt(t, ca, place{addr: phoneAddr}, phoneTone, options...)
+}
+
+// startSoftphoneAt runs one at a place, with a tone of its own.
+func startSoftphoneAt(t *testing.T, ca *authority, at place, says tone, options ...string) *softphone {
+	t.Helper()
 	p := &softphone{dir: filepath.Join(t.ArtifactDir(), "softphone")}
-	id := ca.issue(t, "softphone.test", phoneAddr)
-	audio := writeWAV(t, write(t, filepath.Join(p.dir, "tone.wav"), ""), phoneTone, time.Minute)
+	id := ca.issue(t, "softphone.test", at.addr)
+	audio := writeWAV(t, write(t, filepath.Join(p.dir, "tone.wav"), ""), says, time.Minute)
 	rc := write(t, filepath.Join(p.dir, "rc"), strings.Join(append([]string{
 		"[sip]",
-		"bind_address=127.0.0.1",
+		fmt.Sprintf("bind_address=%s", at.addr),
 		"sip_port=-1",
 		"sip_tcp_port=-1",
 		fmt.Sprintf("sip_tls_port=%d", freePort(t)),
-		"contact=sip:softphone@127.0.0.1",
+		fmt.Sprintf("contact=sip:softphone@%s", at.addr),
 		"root_ca=" + ca.file,
 		"verify_server_cn=0", // its TLS library compares no address
 		"client_cert_chain=" + id.cert,
@@ -42,7 +48,7 @@ func startSoftphone(t *testing.T, ca *authority, options ...string) *softphone {
 		"auto_net_state_mon=0",
 	}, append(options,
 		"[rtp]",
-		"bind_address=127.0.0.1",
+		fmt.Sprintf("bind_address=%s", at.addr),
 		fmt.Sprintf("audio_rtp_port=%d", freePort(t)&^1),
 		"[net]",
 		"mtu=0",
@@ -61,7 +67,8 @@ func startSoftphone(t *testing.T, ca *authority, options ...string) *softphone {
 		t.Fatal(err)
 	}
 	p.input = input
-	p.process = startWithInput(t, commands, "softphone", []string{"HOME=" + p.dir}, "linphonec", "-c", rc, "-d", "5", "-l", filepath.Join(p.dir, "log"))
+	command, args := at.run("linphonec", []string{"-c", rc, "-d", "5", "-l", filepath.Join(p.dir, "log")})
+	p.process = startWithInput(t, commands, "softphone", []string{"HOME=" + p.dir}, command, args...)
 	_ = commands.Close()
 	t.Cleanup(func() {
 		_ = input.Close()

@@ -22,7 +22,7 @@ import (
 	"github.com/pion/srtp/v2"
 )
 
-// capture is a running tcpdump on lo.
+// capture is a running tcpdump.
 type capture struct {
 	*process
 	file string
@@ -33,6 +33,7 @@ type packet struct {
 	from, to netip.AddrPort
 	tcp      bool
 	payload  []byte
+	at       time.Time
 }
 
 // leg is the part of a capture between two parties.
@@ -44,14 +45,22 @@ type leg struct {
 // listen captures what passes to and from the addresses.
 func listen(t *testing.T, addrs ...netip.Addr) *capture {
 	t.Helper()
+	return listenOn(t, place{}, "lo", addrs...)
+}
+
+// listenOn is listen on a device of a place.
+func listenOn(t *testing.T, at place, device string, addrs ...netip.Addr) *capture {
+	t.Helper()
 	hosts := make([]string, len(addrs))
 	for i, addr := range addrs {
 		hosts[i] = "host " + addr.String()
 	}
-	c := &capture{file: filepath.Join(t.ArtifactDir(), "lo.pcap")}
-	c.process = start(t, "tcpdump", nil, "tcpdump", "-i", "lo", "-n", "-U", "-Z", "root", "-B", "16384", "-w", c.file,
-		"(tcp or udp) and ("+strings.Join(hosts, " or ")+")")
-	c.says(t, "listening on lo")
+	name := device + at.netns
+	c := &capture{file: filepath.Join(t.ArtifactDir(), name+".pcap")}
+	command, args := at.run("tcpdump", []string{"-i", device, "-n", "-U", "-Z", "root", "-B", "16384", "-w", c.file,
+		"(tcp or udp) and (" + strings.Join(hosts, " or ") + ")"})
+	c.process = start(t, "tcpdump-"+name, nil, command, args...)
+	c.says(t, "listening on "+device)
 	return c
 }
 
@@ -73,7 +82,7 @@ func (c *capture) stop(t *testing.T) []packet {
 	}
 	var packets []packet
 	for {
-		data, _, err := reader.ReadPacketData()
+		data, info, err := reader.ReadPacketData()
 		if errors.Is(err, io.EOF) {
 			return packets
 		}
@@ -81,6 +90,7 @@ func (c *capture) stop(t *testing.T) []packet {
 			t.Fatal(err)
 		}
 		if p, ok := decode(data, reader.LinkType()); ok {
+			p.at = info.Timestamp
 			packets = append(packets, p)
 		}
 	}
@@ -97,10 +107,10 @@ func decode(data []byte, link layers.LinkType) (packet, bool) {
 	to, _ := netip.AddrFromSlice(ip.DstIP.To4())
 	switch l := frame.TransportLayer().(type) {
 	case *layers.TCP:
-		p := packet{netip.AddrPortFrom(from, uint16(l.SrcPort)), netip.AddrPortFrom(to, uint16(l.DstPort)), true, l.Payload}
+		p := packet{from: netip.AddrPortFrom(from, uint16(l.SrcPort)), to: netip.AddrPortFrom(to, uint16(l.DstPort)), tcp: true, payload: l.Payload}
 		return p, len(l.Payload) > 0
 	case *layers.UDP:
-		p := packet{netip.AddrPortFrom(from, uint16(l.SrcPort)), netip.AddrPortFrom(to, uint16(l.DstPort)), false, l.Payload}
+		p := packet{from: netip.AddrPortFrom(from, uint16(l.SrcPort)), to: netip.AddrPortFrom(to, uint16(l.DstPort)), payload: l.Payload}
 		return p, len(l.Payload) > 0
 	}
 	return packet{}, false
@@ -180,7 +190,7 @@ func (l leg) audioFaults() (faults []string) {
 		}
 	}
 	for _, p := range l.packets {
-		if !p.tcp && clearRTCP(p.payload) && p.from.Addr() != phoneAddr { // baresip sends its first and its last RTCP in the clear
+		if !p.tcp && clearRTCP(p.payload) && p.from.Addr() != phoneAddr && !p.from.Addr().IsPrivate() { // baresip sends its first and its last RTCP in the clear
 			return append(faults, fmt.Sprintf("RTCP in the clear from %s", p.from))
 		}
 	}
@@ -237,6 +247,29 @@ func (l leg) audio() map[string]*stream {
 		streams[name].payload = append(streams[name].payload, p.payload[12:]...)
 	}
 	return streams
+}
+
+// gaps are, for each port at the address that audio goes to, how many packets came and the longest time without one.
+func (l leg) gaps(to netip.Addr) map[netip.AddrPort]pause {
+	found, last := map[netip.AddrPort]pause{}, map[netip.AddrPort]time.Time{}
+	for _, p := range l.packets {
+		if p.tcp || p.to.Addr() != to || len(p.payload) < 100 || p.payload[0]>>6 != 2 || rtcp(p.payload) {
+			continue
+		}
+		g := found[p.to]
+		if before, ok := last[p.to]; ok {
+			g.longest = max(g.longest, p.at.Sub(before))
+		}
+		g.packets++
+		found[p.to], last[p.to] = g, p.at
+	}
+	return found
+}
+
+// pause is the worst of a stream.
+type pause struct {
+	packets int
+	longest time.Duration
 }
 
 // rtcp tells RTCP from RTP by its packet type (RFC 5761 section 4).

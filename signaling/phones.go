@@ -226,6 +226,14 @@ func (s *Server) qualify(tx *transport.ServerTx) {
 		s.turnAway(tx, no)
 		return
 	}
+	if _, err := s.phoneOf(from, token); err != nil && s.phones.Later(token, func() { s.askPhone(tx, from, token) }) {
+		return // chan_sip asks a phone before it says 200 to its REGISTER; without an answer it takes it for unreachable for 10 s
+	}
+	s.askPhone(tx, from, token)
+}
+
+// askPhone sends a dialer's OPTIONS to a phone.
+func (s *Server) askPhone(tx *transport.ServerTx, from call.Party, token string) {
 	to, err := s.phoneOf(from, token)
 	if err != nil {
 		s.silence(tx, "lost")

@@ -1,8 +1,8 @@
 #!/bin/sh
 # Installs the real peers of callseal's end-to-end tests on a Debian 12 machine, as root.
 #
-#   Asterisk 16 (bullseye), Asterisk 22 and sipp 3.8 (sid), MariaDB (bookworm): unpacked privately, nothing of them is installed
-#   baresip, linphonec, sipvicious, tcpdump, dockerd, debootstrap, chromium (bookworm): installed, without starting any daemon
+#   Asterisk 16 (bullseye), Asterisk 22 and sipp 3.8 (sid), baresip 1.1 (trixie), MariaDB (bookworm): unpacked privately, nothing of them is installed
+#   baresip, linphonec, sipvicious, tcpdump, dockerd, debootstrap, chromium, iptables, conntrack (bookworm): installed, without starting any daemon
 #   a bare bookworm as a tar file, for the base images of the container test
 #
 # Everything that was downloaded stays in ${CALLSEAL_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/callseal}/peers, so that a
@@ -11,8 +11,8 @@ set -eu
 
 cache=${CALLSEAL_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/callseal}/peers
 keyring=/usr/share/keyrings/debian-archive-keyring.gpg
-installed="baresip-core linphone-cli sipvicious tcpdump docker.io debootstrap ca-certificates chromium fonts-dejavu-core"
-commands="/usr/bin/baresip /usr/bin/linphonec /usr/bin/svcrack /usr/bin/tcpdump /usr/sbin/dockerd /usr/sbin/debootstrap /usr/bin/chromium"
+installed="baresip-core linphone-cli sipvicious tcpdump docker.io debootstrap ca-certificates chromium fonts-dejavu-core iproute2 iptables conntrack"
+commands="/usr/bin/baresip /usr/bin/linphonec /usr/bin/svcrack /usr/bin/tcpdump /usr/sbin/dockerd /usr/sbin/debootstrap /usr/bin/chromium /usr/sbin/ip /usr/sbin/iptables /usr/sbin/conntrack"
 stamp=$cache/stamp
 version=$(sha256sum "$0" | cut -d' ' -f1)
 
@@ -64,7 +64,7 @@ needed() {
 	apt-get --simulate --no-install-recommends install "$@" | awk '
 		$1 != "Inst" { next }
 		$2 ~ /^(libperl|libpam|libpython|asterisk-core-sounds)/ { next }
-		$2 ~ /^(asterisk|lib|zlib1g$|sip-tester$|mariadb-server-core$)/ { print $2 }'
+		$2 ~ /^(asterisk|lib|zlib1g$|sip-tester$|baresip-core$|mariadb-server-core$)/ { print $2 }'
 }
 
 # unpack RELEASE PACKAGE...: the packages and their libraries into $cache/RELEASE/root.
@@ -154,6 +154,7 @@ if [ -e "$stamp" ] && [ "$(cat "$stamp")" = "$version" ] && have_commands; then
 fi
 unpack bullseye asterisk
 unpack sid asterisk sip-tester
+unpack trixie baresip-core
 unpack bookworm mariadb-server-core
 install_here
 rootfs

@@ -16,9 +16,9 @@ func isLogin(invite *sip.Request) bool {
 	return ok && len(digits) == 19 && strings.Trim(digits, "0123456789") == ""
 }
 
-// autoAnswer adds what phones know by: Call-Info of Grandstream, Yealink, Snom,
-// Zoiper and baresip, Alert-Info of the same and of Polycom, Answer-Mode of RFC
-// 5373. What the dialer says of it itself stays.
+// autoAnswer adds what phones know by: Call-Info, Alert-Info (Mitel wants its
+// delay), Answer-Mode of RFC 5373; docs/phones.md says who heeds which. What the
+// dialer says of it itself stays.
 func autoAnswer(req *sip.Request, host string) {
 	for _, h := range []sip.Header{
 		sip.NewHeader("Call-Info", "<sip:"+host+">;answer-after=0"),

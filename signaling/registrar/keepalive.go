@@ -32,7 +32,8 @@ func pause(p transport.Proto) time.Duration {
 	return pingUDP
 }
 
-// keep asks a phone again and again, for as long as it is there.
+// keep asks a phone again and again, for as long as it is there: for the next
+// time when it has answered nobody for a pause.
 func (r *Registrar) keep(p Phone) {
 	t := r.table
 	t.mu.Lock()
@@ -41,8 +42,12 @@ func (r *Registrar) keep(p Phone) {
 	if b == nil || t.closed || b.gone || b.ping != nil {
 		return
 	}
-	wait := pause(b.flow.Proto())
-	b.ping = time.AfterFunc(wait, func() { r.ping(p, wait) })
+	every := pause(b.flow.Proto())
+	wait := every
+	if since := time.Since(b.watch.asked); since < every {
+		wait -= since
+	}
+	b.ping = time.AfterFunc(wait, func() { r.ping(p, every) })
 }
 
 // ping asks a phone, unless it has answered somebody else meanwhile.

@@ -69,6 +69,7 @@ type Registrar struct {
 	at      map[netip.Prefix]int // of them, by where they come from
 	crowded time.Time            // when one was refused for it, and the log was told
 	last    map[string]uint32    // CSeq of the last one, by token
+	asked   map[string]*asked    // by the token of their phone
 	least   map[string]time.Duration
 }
 
@@ -77,7 +78,7 @@ func New(c Config) *Registrar {
 	table := NewTable(MaxPhones, c.Metrics)
 	table.changed = c.Changed
 	return &Registrar{endpoint: c.Endpoint, userAgent: c.UserAgent, log: c.Log, metrics: c.Metrics, moved: c.Moved, failed: c.Failed,
-		table: table, at: map[netip.Prefix]int{}, last: map[string]uint32{}, least: map[string]time.Duration{}}
+		table: table, at: map[netip.Prefix]int{}, asked: map[string]*asked{}, last: map[string]uint32{}, least: map[string]time.Duration{}}
 }
 
 // Table is what is known of phones.
@@ -116,8 +117,8 @@ func (r *Registrar) Register(tx *transport.ServerTx, a *Ask, up Upstream) {
 			if got.Err == nil && got.Response.IsProvisional() {
 				return
 			}
-			r.leave(from)
 			r.answered(tx, a, up, wanted, seq, got)
+			r.leave(a, from)
 		},
 	})
 }
@@ -280,10 +281,11 @@ func (r *Registrar) enter(a *Ask, from netip.Addr) (uint32, bool) {
 	}
 	r.waiting++
 	r.at[area(from)]++
+	id := token(a.User, a.identity)
+	r.ask(id)
 	if len(r.last) > 2*MaxPhones { // of phones that are gone: the clock is ahead of them
 		clear(r.last)
 	}
-	id := token(a.User, a.identity)
 	seq := max(uint32(max(0, time.Since(epoch).Seconds())), r.last[id]+1)
 	r.last[id] = seq
 	return seq, true
@@ -292,12 +294,17 @@ func (r *Registrar) enter(a *Ask, from netip.Addr) (uint32, bool) {
 // epoch is where CSeq numbers begin; they stay below 2**31 until 2068.
 var epoch = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
 
-func (r *Registrar) leave(from netip.Addr) {
+// leave takes a REGISTER off whose answer has been dealt with.
+func (r *Registrar) leave(a *Ask, from netip.Addr) {
 	r.mu.Lock()
-	defer r.mu.Unlock()
 	r.waiting--
 	if r.at[area(from)]--; r.at[area(from)] == 0 {
 		delete(r.at, area(from))
+	}
+	then := r.settle(token(a.User, a.identity))
+	r.mu.Unlock()
+	for _, f := range then {
+		f()
 	}
 }
 

@@ -233,8 +233,8 @@ func TestShareOfTheWaiting(t *testing.T) {
 	r.table.mu.Lock()
 	delete(r.table.byAddr, netip.MustParseAddr("192.0.2.5"))
 	r.table.mu.Unlock()
-	for range 1000 {
-		r.leave(netip.MustParseAddr("192.0.2.1"))
+	for i := range 1000 {
+		r.leave(ask(i), netip.MustParseAddr("192.0.2.1"))
 	}
 	if got := enter(2000, "192.0.2.1"); got != 500 {
 		t.Errorf("after the answers %d taken, want 500", got)

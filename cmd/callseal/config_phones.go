@@ -90,6 +90,13 @@ func (l *loader) phoneDirectory() {
 		l.fail("phones.realm", fault{quote(r.Realm) + " is no realm", "write the one that the dialers ask for, asterisk unless their sip.conf says otherwise"})
 	}
 	p.Algorithms = l.algorithms(r.Algorithms)
+	asks := fault{"has no effect with registrar: pass, where the dialers ask for passwords", "write registrar: local, or remove it"}
+	if r.Realm != defaultRealm && !p.Local {
+		l.warn("phones.realm", asks)
+	}
+	if !slices.Equal(r.Algorithms, []string{defaultAlgorithm}) && !p.Local {
+		l.warn("phones.algorithms", asks)
+	}
 	if r.Default != "" {
 		l.isDialer("phones.default", r.Default)
 	}
@@ -297,6 +304,9 @@ func (l *loader) rollout() {
 	}
 	switch raw.Rest {
 	case "", "refuse":
+		if len(raw.Extensions) == 0 && raw.Percent == 0 {
+			l.warn(place, fault{"names nobody, so that every phone is refused", "add extensions or percent, or remove it"})
+		}
 		if raw.Plaintext != nil {
 			l.fail(place+".plaintext", fault{"has no effect: the rest is refused", "write rest: plain, or remove it"})
 		}
@@ -325,7 +335,7 @@ func (l *loader) patterns(place string, texts []string) phonebook.Patterns {
 		l.fail(place+".extensions", fault{"is missing", `name extensions, like ["101", "20*"]`})
 	}
 	for i, text := range texts {
-		if begin := strings.TrimSuffix(text, "*"); text != "*" && !directory.Usable(begin) {
+		if begin := strings.TrimSuffix(text, "*"); text != "*" && (!directory.Usable(begin) || strings.Contains(begin, "*")) {
 			l.fail(fmt.Sprintf("%s.extensions[%d]", place, i), fault{quote(text) + " is no extension", `write one like "101", or the beginning of several like "20*"`})
 		}
 	}

@@ -49,7 +49,7 @@ const maxContacts = 8
 func Read(req *sip.Request, f *transport.Flow) (*Ask, error) {
 	to, from := req.To().Address, req.From().Address
 	switch {
-	case !isUser(to.User):
+	case !IsUser(to.User):
 		return nil, &Fault{400, "SBC needs a plain user in To", "aor"}
 	case from.User != to.User: // RFC 3261 section 10.2 knows third parties; no phone is one
 		return nil, &Fault{403, "SBC registers From only", "third_party"}
@@ -173,8 +173,8 @@ func lists(req *sip.Request, tag string) bool {
 	return false
 }
 
-// isUser keeps AORs to what any PBX has as the name of an account.
-func isUser(user string) bool {
+// IsUser keeps AORs to what any PBX has as the name of an account.
+func IsUser(user string) bool {
 	return user != "" && len(user) <= 64 && strings.Trim(strings.ToLower(user), "abcdefghijklmnopqrstuvwxyz0123456789-_.+") == ""
 }
 

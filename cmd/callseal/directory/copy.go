@@ -2,10 +2,10 @@ package directory
 
 import (
 	"slices"
-	"strings"
 
 	"callseal/signaling/auth"
 	"callseal/signaling/phonebook"
+	"callseal/signaling/registrar"
 )
 
 // defaultSecret is the conf_secret of a new phone in VICIdial.
@@ -146,7 +146,5 @@ func add(lines []phonebook.Line, l phonebook.Line) []phonebook.Line {
 	return append(lines, l)
 }
 
-// Usable tells what is an extension: what may stand for the user of a SIP address without escapes (RFC 3261 section 25.1), and in a digest without quotes.
-func Usable(user string) bool {
-	return user != "" && len(user) <= 100 && strings.Trim(strings.ToLower(user), "abcdefghijklmnopqrstuvwxyz0123456789-_.!~*'()&=+$/") == ""
-}
+// Usable tells what is an extension: what a phone can register as.
+func Usable(user string) bool { return registrar.IsUser(user) }

@@ -30,9 +30,7 @@ func (l *loader) registrations() {
 		p.Source = l.phoneSource(r.Source)
 	}
 	l.cfg.Signaling.Phones = p
-	a := &l.cfg.Signaling.Accounts
-	placed := a.Plan.Default != "" || len(a.Plan.Map) > 0 || len(a.Users) > 0 || a.Directory
-	listens := false
+	placed, listens := l.placesPhones(), false
 	for i, ln := range l.cfg.Signaling.Listeners {
 		if ln.Role != transport.Phone {
 			continue
@@ -54,6 +52,12 @@ func (l *loader) registrations() {
 			break
 		}
 	}
+}
+
+// placesPhones tells whether a phone that registers belongs to a dialer.
+func (l *loader) placesPhones() bool {
+	a := &l.cfg.Signaling.Accounts
+	return a.Plan.Default != "" || len(a.Plan.Map) > 0 || len(a.Users) > 0 || a.Directory
 }
 
 // trunkListeners are those at whose addresses calls of trunks to dialers leave: of

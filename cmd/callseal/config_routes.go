@@ -230,6 +230,7 @@ func (l *loader) unused() {
 		listens[ln.Role] = true
 		switch {
 		case ln.Role == 0:
+		case ln.Role == transport.Phone && l.placesPhones() && len(ln.Sources) == 0: // calls go where they are registered
 		case !l.routed(ln.Role):
 			l.warn(place, fault{"calls from a " + ln.Role.String() + " have no route", "add one to routes, or remove this listener"})
 		case ln.Role == transport.Phone:

@@ -30,7 +30,7 @@ const campaignNumber = "1555"
 // campaignHears is what an Asterisk that dials on tells its caller of the callee's code, where it is not the same.
 const campaignHears = "504=603,603=403,607=500,608=500"
 
-// campaignLength is how long the bench calls. CALLSEAL_CAMPAIGN is a shorter time for who works on this test.
+// campaignLength is how long the bench calls. CALLSEAL_CAMPAIGN is a shorter time for who works on this test, 75s at least.
 func campaignLength(t *testing.T) time.Duration {
 	t.Helper()
 	text := os.Getenv("CALLSEAL_CAMPAIGN")

@@ -64,7 +64,7 @@ func (d *desk) free(seat int) {
 // openAnswerers lets answerers listen, and register.
 func (r *run) openAnswerers(ctx context.Context) error {
 	for _, step := range []func(context.Context) error{
-		func(context.Context) error { return r.listen(false) }, r.awaitServer, r.registerAnswerers,
+		func(context.Context) error { return r.listen(false) }, r.registerAnswerers, r.awaitServer,
 		func(context.Context) error { return r.listen(true) }, // last, as their time runs from now on
 	} {
 		if err := step(ctx); err != nil {
@@ -121,7 +121,7 @@ const admission = 40 * time.Second
 func (r *run) awaitServer(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, admission)
 	defer cancel()
-	for _, a := range r.answers {
+	for _, a := range r.answers { // those that registered want nothing
 		if a.Admitted() == nil {
 			continue
 		}

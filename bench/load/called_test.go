@@ -1,9 +1,12 @@
 package load
 
 import (
+	"context"
 	"errors"
 	"net/netip"
+	"sync"
 	"testing"
+	"time"
 
 	"callseal/bench"
 )
@@ -45,5 +48,49 @@ func TestCalledThatCannotRegister(t *testing.T) {
 	}
 	if _, err := Run(t.Context(), cfg); !errors.Is(err, bench.ErrUnreachable) {
 		t.Errorf("error %v; want %v", err, bench.ErrUnreachable)
+	}
+}
+
+// Several servers are called in turn, and each of several answerers takes any
+// call.
+func TestSeveralServers(t *testing.T) {
+	cfg, _ := direct(t, bench.TCP, "duration: 4s\ncalls: 12\npace: {rate: 20}\nmix: [{outcome: refused, status: 603, ring: 10ms}]\n")
+	other := cfg.Answerers[0]
+	other.Local = freePort(t)
+	cfg.Answerers = append(cfg.Answerers, other)
+	cfg.Others = []bench.Target{{Proto: bench.TCP, Host: other.Local.Addr().String(), Port: other.Local.Port()}}
+	var mu sync.Mutex
+	taken := map[netip.AddrPort]int{}
+	cfg.Each = func(r bench.Result) {
+		mu.Lock()
+		defer mu.Unlock()
+		if r.Party == bench.Answering && r.Got == bench.Refused {
+			taken[r.Local]++
+		}
+	}
+	rec, err := Run(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	if rec.Calls["refused"] != 12 || len(rec.Faults) > 0 || taken[cfg.Answerers[0].Local] != 6 || taken[other.Local] != 6 {
+		t.Errorf("calls %v, faults %q, taken %v", rec.Calls, rec.Faults, taken)
+	}
+	if want := cfg.Target.String() + ", " + cfg.Others[0].String(); rec.Target != want {
+		t.Errorf("target %q, want %q", rec.Target, want)
+	}
+}
+
+// Where an answerer wants to be registered with nothing begins before that.
+func TestServerThatDoesNotRegister(t *testing.T) {
+	cfg, _ := direct(t, bench.TCP, "pace: {rate: 1}\nmix: [{talk: 1s}]\n")
+	cfg.Answerers[0].Admits = bench.Account{User: "107", Password: "secret"}
+	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
+	stopped, stop := context.WithCancel(t.Context())
+	defer context.AfterFunc(ctx, stop)()
+	if _, err := Run(stopped, cfg); !errors.Is(err, bench.ErrStopped) {
+		t.Errorf("error %v; want %v", err, bench.ErrStopped)
 	}
 }

@@ -15,8 +15,9 @@ import (
 	"time"
 )
 
-// A VICIdial house under load: the bench's vicidial-s calls two Asterisks in the place of VICIdial's originate, and these dial out through
-// callseal to three carriers, which are the bench again, and do what is planned for each number. Agents' phones are the bench's too.
+// A VICIdial house under load: the bench's vicidial-s calls two Asterisks in the place of VICIdial's originate, a 16 that is set up by what
+// callseal prints for VICIdial, and a 22. They dial out through callseal to three carriers, which are the bench again, and do what is planned
+// for each number. Agents' phones are the bench's too.
 
 // What the carrier of the limits gets.
 const (
@@ -64,39 +65,54 @@ func startVicidialHouse(t *testing.T) *vicidialHouse {
 	h := &vicidialHouse{ca: newAuthority(t, "ca"), from: address(), sealed: tls(), clear: tls(), plain: sip(), refusing: tls(), silent: sip()}
 	sbcAddr := address()
 	collected.secret(phoneSecret, "the phones' password")
+	logCalls(t)
 	db := startMariaDB(t)
 	db.do(t, vicidial()...)
-	var trunks []trunk
 	var phones []string
 	for n := range agents {
 		phones = append(phones, strconv.Itoa(2001+n))
 	}
-	for i, version := range []int{16, 22} {
+	dialers := []asteriskConfig{
+		{Version: 16, Addr: address(), VICIdial: &pasted{}}, // what is pasted comes later
+		{Version: 22, Addr: address(), Remote: dialersOf(sbcAddr)},
+	}
+	config := h.config(t, sbcAddr, db, dialers)
+	file := config.write(t, sbcAddr, address(), h.ca)
+	for i, c := range dialers {
 		name := fmt.Sprintf("dialer%d", i+1)
-		d := startAsterisk(t, name, address(), h.ca, asteriskConfig{
-			Version: version, Remote: dialersOf(sbcAddr), Sealed: true, Tone: dialerTone, Phones: phones,
-			Campaign: &campaign{Bench: h.from, Number: campaignNumber, Ring: 60, Prefix: [10]string{"41", "42", "", "", "", "45", "45", "46", "46", "46"}},
-		})
-		d.rx(map[int]string{16: "sip set debug off", 22: "pjsip set logger off"}[version]) // what it writes would cost more than the calls
+		if c.VICIdial != nil {
+			c.VICIdial = paste(t, file, c.Addr, h.ca.issue(t, name+".test", c.Addr), h.ca)
+		}
+		c.Sealed, c.Tone, c.Phones = true, dialerTone, phones
+		c.Campaign = &campaign{Bench: h.from, Number: campaignNumber, Ring: 60, Prefix: [10]string{"41", "42", "", "", "", "45", "45", "46", "46", "46"}}
+		d := startAsterisk(t, name, c.Addr, h.ca, c)
+		d.rx(map[int]string{16: "sip set debug off", 22: "pjsip set logger off"}[c.Version]) // what it writes would cost more than the calls
 		h.dialers = append(h.dialers, d)
-		trunks = append(trunks, trunk{role: "dialer", name: name, remote: d.sip(), calls: true})
 		for _, phone := range phones {
-			db.do(t, addPhone(phone, d.Addr, fmt.Sprintf("%s%c", phone, 'a'+i), phoneSecret))
+			db.do(t, addPhone(phone, c.Addr, fmt.Sprintf("%s%c", phone, 'a'+i), phoneSecret))
 		}
 	}
+	db.do(t, fmt.Sprintf("UPDATE phones SET protocol = 'PJSIP' WHERE server_ip = '%s'", dialers[1].Addr))
 	for _, phone := range phones { // as an agent who may be sent calls by any dialer
 		db.do(t, fmt.Sprintf("INSERT INTO phones_alias SET alias_id = 'agent%[1]s', logins_list = '%[1]sa,%[1]sb'", phone))
 	}
-	h.sbc = startSBC(t, sbcAddr, h.ca, sbcConfig{
-		trunks: append(trunks,
-			trunk{role: "carrier", name: "sealed", remote: h.sealed, serverName: "telco.test",
+	h.sbc = startSBC(t, sbcAddr, h.ca, config)
+	h.sbc.logLine(t, "phones read", fmt.Sprintf("accounts=%d aliases=%d", 2*agents, agents))
+	return h
+}
+
+// config is callseal's.
+func (h *vicidialHouse) config(t *testing.T, sbcAddr netip.Addr, db *mariadb, dialers []asteriskConfig) sbcConfig {
+	c := sbcConfig{
+		trunks: []trunk{
+			{role: "carrier", name: "sealed", remote: h.sealed, serverName: "telco.test",
 				more: []string{fmt.Sprintf("limits: {calls: %d, calls_per_second: %d}", limitCalls, limitPerSecond)}},
-			trunk{role: "carrier", name: "clear", remote: h.clear, serverName: "telco.test", clear: true},
-			trunk{role: "carrier", name: "plain", remote: h.plain, plain: true,
+			{role: "carrier", name: "clear", remote: h.clear, serverName: "telco.test", clear: true},
+			{role: "carrier", name: "plain", remote: h.plain, plain: true,
 				more: []string{fmt.Sprintf("register: {line: \"udp://107:%s@%s/%s~60\"}", phoneSecret, h.plain, callerNumber)}},
-			trunk{role: "carrier", name: "refusing", remote: h.refusing, serverName: "telco.test"},
-			trunk{role: "carrier", name: "silent", remote: h.silent, plain: true},
-		),
+			{role: "carrier", name: "refusing", remote: h.refusing, serverName: "telco.test"},
+			{role: "carrier", name: "silent", remote: h.silent, plain: true},
+		},
 		routes: []string{
 			"dialer sealed, clear",
 			`{from: dialer, tech_prefix: "41", to: [refusing, clear]}`,
@@ -106,10 +122,13 @@ func startVicidialHouse(t *testing.T) *vicidialHouse {
 			"phone dialer1",
 		},
 		ports:  "20000-21999",
+		front:  sbcAddr, // chan_sip knows the address by the common name of the certificate
 		phones: fmt.Sprintf("registrar: local, source: %s, %s", address(), db.yaml(t)),
-	})
-	h.sbc.logLine(t, "phones read", fmt.Sprintf("accounts=%d aliases=%d", 2*agents, agents))
-	return h
+	}
+	for i, d := range dialers {
+		c.trunks = append(c.trunks, trunk{role: "dialer", name: fmt.Sprintf("dialer%d", i+1), remote: netip.AddrPortFrom(d.Addr, 5061), calls: true})
+	}
+	return c
 }
 
 // end is an end of a call, as the bench writes it.

@@ -44,7 +44,7 @@ type Server struct {
 	resent    resent         // but for those that answer a challenge
 	strangers rate           // calls of unknown addresses
 	memory    meter          // what they took
-	running   sync.WaitGroup // the goroutines of the calls; Run waits for them
+	running   sync.WaitGroup // the calls, and what else Run waits for
 
 	registrations registrations
 	lines         lines // of phones, at their dialers
@@ -162,6 +162,10 @@ func (s *Server) Calls() int {
 	return len(s.invites)
 }
 
+// Remembered is the number of calls, and of transactions, most of which last
+// for 32 s after what they were for.
+func (s *Server) Remembered() int { return s.Calls() + s.endpoint.Transactions() }
+
 func (s *Server) waitIdle(ctx context.Context) error {
 	s.mu.Lock()
 	idle, n := s.idle, len(s.calls)
@@ -211,12 +215,9 @@ func (s *Server) admit(c *call.Call, st *state) *refusal {
 	return nil
 }
 
-// start gives an admitted call its goroutine.
+// start lets an admitted call begin.
 func (s *Server) start(c *call.Call) {
-	go func() { // waited for by Run
-		defer s.running.Done()
-		c.Run()
-	}()
+	go c.Run(s.running.Done) // the call's end is waited for by Run
 }
 
 // drain makes admit refuse every call from now on.

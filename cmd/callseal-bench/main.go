@@ -22,6 +22,7 @@ type commands struct {
 	Media       versus.TargetCmd `cmd:"" help:"Relay audio through rtpengine or a bare UDP relay, and prove what arrives."`
 	VersusMedia versus.MediaCmd  `cmd:"" help:"Relay audio with callseal, rtpengine and a bare UDP relay in turns, and set their cost against each other."`
 	VersusSip   versus.SIPCmd    `cmd:"" help:"Pass calls with callseal and Kamailio in turns, and set their cost against each other."`
+	Memory      versus.MemoryCmd `cmd:"" help:"Keep answered calls up through callseal, and say what memory each of them takes."`
 	Self        versus.SelfCmd   `cmd:"" help:"Start a callseal on loopback and run another subcommand against it."`
 	RelayFloor  versus.FloorCmd  `cmd:"" hidden:"" help:"Be the bare UDP relay."`
 }

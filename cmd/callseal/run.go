@@ -250,6 +250,12 @@ func serve(ctx context.Context, cfg *Config, log *slog.Logger, signals <-chan os
 		awaitEnd(ctx, signals, h.server.Drain, func() time.Duration { return h.config.Load().DrainTimeout }, log)
 		return nil
 	})
+	if relaxCollector() {
+		g.Go(func() error {
+			newTidier(h.server.Remembered, log).run(ctx)
+			return nil
+		})
+	}
 	if watch != nil {
 		g.Go(func() error {
 			watch(ctx, h)

@@ -6,6 +6,7 @@ import (
 
 	"github.com/emiago/sipgo/sip"
 
+	"callseal/media"
 	"callseal/signaling/dialog"
 	"callseal/signaling/header"
 	"callseal/signaling/transport"
@@ -294,9 +295,18 @@ func (c *Call) closeMedia() {
 	if c.session == nil {
 		return
 	}
-	c.stats = c.session.Close()
+	stats := c.session.Close()
+	c.stats = &stats
 	c.session = nil
 	c.summary.media(c.negotiation)
+}
+
+// figures are those of the audio, once it is closed.
+func (c *Call) figures(s media.Side) media.SideStats {
+	if c.stats == nil {
+		return media.SideStats{}
+	}
+	return c.stats.Side[s]
 }
 
 func (c *Call) leg(s side) *leg {

@@ -48,7 +48,7 @@ type attempts struct {
 	// said is the last final answer of a party that the call moved on from, by
 	// that party.
 	said *sip.Response
-	by   Party
+	by   *Party
 	past []*attempt
 }
 
@@ -128,7 +128,7 @@ func (c *Call) launch(a *attempt) error {
 func (c *Call) aim(to Party) error {
 	if c.session == nil {
 		c.b.party = to
-		c.negotiation.ends[sideB] = end{party: to}
+		c.negotiation.ends[sideB] = endOf(to)
 		return c.openMedia()
 	}
 	here, _ := c.session.Local(media.B)
@@ -139,7 +139,7 @@ func (c *Call) aim(to Party) error {
 	c.least[sideB], c.timer[sideB], c.fork, c.redirect = 0, dialog.Timer{}, "", redirection{}
 	clear(c.negotiation.forks)
 	local := c.negotiation.ends[sideB].local
-	c.negotiation.ends[sideB] = end{party: to}
+	c.negotiation.ends[sideB] = endOf(to)
 	if here.Addr() != bind { // A knows nothing of the ports yet
 		c.closeMedia()
 		return c.openMedia()
@@ -286,7 +286,8 @@ func (c *Call) moveOn(why string, said *sip.Response) bool {
 		return false
 	}
 	if said != nil {
-		t.said, t.by = said, c.b.party
+		by := c.b.party
+		t.said, t.by = said, &by
 	}
 	t.tried = append(t.tried, name+":"+why)
 	c.attempted(from)
@@ -314,7 +315,7 @@ func (c *Call) verdict() bool {
 		return false
 	}
 	c.from, c.failure = t.said, rejection{t.said.StatusCode, header.Foreign(t.said.Reason)}
-	c.summary.reject(t.said.StatusCode, answerLine(t.said), t.by)
+	c.summary.reject(t.said.StatusCode, answerLine(t.said), *t.by)
 	return true
 }
 

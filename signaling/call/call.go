@@ -1,5 +1,5 @@
 // Package call is the back-to-back part of callseal: a call is an A leg that
-// came in, a B leg that we placed, and one goroutine that owns both. What
+// came in, a B leg that we placed, and one goroutine at a time that owns both. What
 // happens reaches it through its mailbox; what is to be done about it is the
 // machine's to say (machine.go), and done in act.go.
 package call
@@ -75,9 +75,11 @@ type Call struct {
 	house *House
 	id    string // names the call in logs
 	box   *mailbox
+	over  func() // called when it is over and forgotten
 
 	a, b    leg
-	inA     *transport.ServerTx // A's INVITE
+	invite  Invite              // A's
+	inA     *transport.ServerTx // its transaction
 	outB    *transport.ClientTx // ours to B
 	inviteB *sip.Request        // a copy of it; nil before B was asked
 	cancelB context.CancelFunc  // ends outB at once
@@ -85,7 +87,7 @@ type Call struct {
 	machine     machine
 	negotiation *negotiation
 	session     Session
-	stats       media.Stats // the session's last
+	stats       *media.Stats // the session's last; nil before it is closed
 	timers      map[clock]*time.Timer
 
 	reliable    reliable
@@ -113,7 +115,7 @@ type Call struct {
 	hasReferred [2]bool     // a REFER of this side was relayed
 	named       named
 	resent      bool               // A's INVITE answers a challenge of B, and has paid for its place
-	replaces    replacement        // what B's INVITE takes the place of
+	replaces    *replacement       // what B's INVITE takes the place of; nil: nothing
 	caller      Party              // who began the call
 	keys        []Key              // under which the server finds the call
 	referring   map[int]*placement // REFERs that the machine has not taken yet, by its ref
@@ -140,6 +142,7 @@ func New(house *House, tx *transport.ServerTx, from, to Party) *Call {
 		house:     house,
 		id:        token(8),
 		box:       newMailbox(),
+		invite:    InviteOf(tx.Request()),
 		inA:       tx,
 		timers:    make(map[clock]*time.Timer),
 		requests:  make(map[int]*request),
@@ -190,30 +193,52 @@ func InviteOf(req *sip.Request) Invite {
 }
 
 // Invite is that of the call's A leg.
-func (c *Call) Invite() Invite { return InviteOf(c.inA.Request()) }
+func (c *Call) Invite() Invite { return c.invite }
 
 // ID names the call in logs.
 func (c *Call) ID() string { return c.id }
 
-// Run is the call's goroutine: it returns when the call is over and
-// forgotten.
-func (c *Call) Run() {
-	defer c.bury()
-	c.house.Metrics.started(c)
-	c.begin()
+// Run begins the call, and returns before it is over: what happens to it later
+// is dealt with in a goroutine that begins with it and ends when there is nothing
+// more (mailbox.go). over is called when the call is over and forgotten.
+func (c *Call) Run(over func()) {
+	c.box.turn, c.over = func() { c.turn(nil) }, over
+	c.turn(func() {
+		c.house.Metrics.started(c)
+		c.begin()
+	})
+}
+
+// turn does first, unless it is nil, and all that is in the mailbox. The last
+// turn of a call buries it.
+func (c *Call) turn(first func()) {
+	waits := false // for what happens next: whatever that is, it may be under way already
+	defer func() {
+		if fault := recover(); !waits {
+			c.bury(fault)
+		}
+	}()
+	if first != nil {
+		first()
+	}
 	for c.machine.state != done {
-		for _, f := range c.box.take() { // to the last, also when the call is over: whoever asked gets an answer
+		items := c.box.take()
+		if waits = items == nil; waits {
+			return
+		}
+		for _, f := range items { // to the last, also when the call is over: whoever asked gets an answer
 			f()
 		}
 	}
 }
 
-// bury frees everything, and turns a panic into the end of this one call.
-// Whatever else fails on the way, the call is forgotten.
-func (c *Call) bury() {
+// bury frees everything, and turns a panic, where there was one, into the end of
+// this one call. Whatever else fails on the way, the call is forgotten.
+func (c *Call) bury(fault any) {
+	defer c.over()
 	defer c.house.Forget(c)
-	if r := recover(); r != nil {
-		c.panicked(r)
+	if fault != nil {
+		c.panicked(fault)
 		c.summary.end("callseal", "internal fault", originLocal)
 		c.try(c.abort)
 		c.machine.state = done
@@ -233,6 +258,35 @@ func (c *Call) bury() {
 	c.lighten()
 }
 
+// settle lets go of what only a call that is being set up needs: most of its
+// memory, for as long as it is up.
+func (c *Call) settle() {
+	c.from, c.ok, c.machine.actions = nil, nil, nil
+	if c.outB == nil {
+		return
+	}
+	c.outB, c.cancelB = nil, nil
+	c.onward, c.attempts.waiting, c.attempts.said, c.attempts.by = Onward{}, nil, nil, nil
+	c.inviteB = outline(c.inviteB)
+	c.negotiation.begun()
+}
+
+// outline is what an INVITE's further forks are answered with: its dialog, and
+// the credentials in it.
+func outline(invite *sip.Request) *sip.Request {
+	o := sip.NewRequest(invite.Method, invite.Recipient)
+	for _, h := range invite.Headers() {
+		switch h.(type) {
+		case *sip.FromHeader, *sip.ToHeader, *sip.CallIDHeader, *sip.CSeqHeader:
+			o.AppendHeader(h)
+		}
+	}
+	for _, h := range credentials(invite) {
+		o.AppendHeader(h)
+	}
+	return o
+}
+
 // lighten lets go of what nobody needs any more. The transactions of a call's INVITEs remember it for 32 s (RFC 6026),
 // for stray, which looks at the legs alone; what they kept besides was most of a busy callseal's memory.
 func (c *Call) lighten() {
@@ -240,6 +294,9 @@ func (c *Call) lighten() {
 	c.timers, c.requests, c.referring, c.placed, c.referrals = nil, nil, nil, nil, nil
 	c.reliable, c.summary, c.failure, c.attempts = reliable{}, Summary{}, rejection{}, attempts{}
 	c.from, c.ok, c.byeIn, c.reason, c.asked = nil, nil, nil, nil, nil
+	c.stats, c.replaces, c.onward, c.outB, c.cancelB = nil, nil, Onward{}, nil, nil
+	c.a.dialogs, c.a.secrets, c.a.invited = nil, nil, nil
+	c.inA.Release()
 }
 
 // release gives the call's places at trunks back.
@@ -294,6 +351,9 @@ func (c *Call) feed(ev event) {
 		c.act(a)
 	}
 	c.show()
+	if c.machine.state == up {
+		c.settle()
+	}
 }
 
 // The methods below are called by others: they only put what happened into

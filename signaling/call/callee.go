@@ -109,7 +109,8 @@ func (c *Call) prepare(p *placement, t *callee) error {
 	}
 	id := make([]byte, 8)
 	_, _ = rand.Read(id) // never fails (Go 1.24)
-	n.ends[p.side] = end{party: t.leg.party, local: endpoint{show, local.RTP, local.RTCP}.local(id)}
+	n.ends[p.side] = endOf(t.leg.party)
+	n.ends[p.side].local = endpoint{show, local.RTP, local.RTCP}.local(id)
 	t.said = y.said
 	y.stream.Direction = unheld(y.stream.Direction, c.negotiation.ends[p.side].stream.Direction)
 	var err error

@@ -6,20 +6,21 @@ import "sync"
 // is being flooded by its remotes: what they ask then is turned away.
 const mailboxLimit = 1000
 
-// mailbox is the one way into a call's goroutine: functions that it runs in
-// the order in which they came. Anybody may put; only the call's goroutine
-// takes. It is closed by that goroutine when the call is over.
+// mailbox is the one way into a call: functions that are run one at a time, in
+// the order in which they came. Anybody may put. Who runs them is a goroutine that
+// lasts as long as there are some: what puts the first one into an empty box
+// starts it, and it alone takes. A call about which nothing happens has none.
 type mailbox struct {
-	wake chan struct{} // holds one token while something waits
+	turn func() // runs what is there; never mutated once somebody may put
 
 	mu     sync.Mutex // guards what follows
 	items  []func()
+	taken  bool // a turn is under way: what is put is its to run
 	closed bool
 }
 
-func newMailbox() *mailbox {
-	return &mailbox{wake: make(chan struct{}, 1)}
-}
+// newMailbox makes one whose first turn is under way.
+func newMailbox() *mailbox { return &mailbox{taken: true} }
 
 // put never blocks. It tells whether f will be run, and that is so until the
 // box is closed: without its clocks and answers a call would never end.
@@ -35,20 +36,20 @@ func (m *mailbox) add(f func(), bounded bool) bool {
 		return false
 	}
 	m.items = append(m.items, f)
-	select {
-	case m.wake <- struct{}{}:
-	default:
+	if !m.taken {
+		m.taken = true
+		go m.turn() // ends when the box is empty; the call, when it is over, is waited for by Server.Run
 	}
 	return true
 }
 
-// take waits for what is there and empties the box.
+// take empties the box. nil: there is nothing, and the turn is over.
 func (m *mailbox) take() []func() {
-	<-m.wake
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	items := m.items
 	m.items = nil
+	m.taken = items != nil
 	return items
 }
 

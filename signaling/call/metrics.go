@@ -354,8 +354,8 @@ func (m *Metrics) finished(c *Call) {
 		m.setup.WithLabelValues(roles...).Observe(s.final.Sub(s.start).Seconds())
 	}
 	if !s.answer.IsZero() {
-		m.heard(c.a.party, c.stats.Side[media.A])
-		m.heard(c.b.party, c.stats.Side[media.B])
+		m.heard(c.a.party, c.figures(media.A))
+		m.heard(c.b.party, c.figures(media.B))
 		m.talk.WithLabelValues(roles...).Observe(now.Sub(s.answer).Seconds())
 		if !s.rang.IsZero() {
 			m.ring.WithLabelValues(roles...).Observe(s.answer.Sub(s.rang).Seconds())

@@ -27,7 +27,8 @@ type negotiation struct {
 
 // end is one leg's session as it is in force.
 type end struct {
-	party    Party
+	mode     sdp.Mode
+	suites   []sdp.Suite
 	local    sdp.Local
 	said     *sdp.Description // what the remote described last; nil before it has
 	stream   sdp.Stream       // the audio stream in it
@@ -37,6 +38,9 @@ type end struct {
 	told     []byte // the description of ours that the remote has
 	heard    string // the codecs of the other leg that it agreed to
 }
+
+// endOf is a leg's session before anything was said.
+func endOf(p Party) end { return end{mode: p.Mode, suites: p.Suites} }
 
 // proposal is a remote's offer, until it is answered.
 type proposal struct {
@@ -72,7 +76,7 @@ var (
 )
 
 func newNegotiation(a, b Party, random io.Reader) *negotiation {
-	return &negotiation{ends: [2]end{{party: a}, {party: b}}, random: random, forks: make(map[string]agreed)}
+	return &negotiation{ends: [2]end{endOf(a), endOf(b)}, random: random, forks: make(map[string]agreed)}
 }
 
 // propose takes an offer of a remote. Nothing changes before it is answered.
@@ -108,11 +112,11 @@ func (n *negotiation) propose(from side, body []byte) (*proposal, error) {
 // readOffer reads an offer, the suite in force before all others.
 func (e *end) readOffer(offer *sdp.Description) (sdp.Stream, error) {
 	if e.key != nil {
-		if stream, err := sdp.ReadOffer(offer, e.party.Mode, []sdp.Suite{e.key.Suite}); err == nil && stream.Secure {
+		if stream, err := sdp.ReadOffer(offer, e.mode, []sdp.Suite{e.key.Suite}); err == nil && stream.Secure {
 			return stream, nil
 		}
 	}
-	return sdp.ReadOffer(offer, e.party.Mode, e.party.Suites)
+	return sdp.ReadOffer(offer, e.mode, e.suites)
 }
 
 // lateOffer are the codecs that B is offered where A leaves the offer to us
@@ -162,14 +166,16 @@ func (e endpoint) local(id []byte) sdp.Local {
 
 // tell writes a description of ours for this leg. Where it differs from the
 // one that the remote has, its version grows (RFC 3264 section 8).
-func (e *end) tell(write func(sdp.Local) *sdp.Description) *sdp.Description {
-	d := write(e.local)
-	if e.told != nil && !bytes.Equal(d.Bytes(), e.told) {
+func (e *end) tell(write func(sdp.Local) *sdp.Description) (d *sdp.Description, body []byte) {
+	d = write(e.local)
+	body = d.Bytes()
+	if e.told != nil && !bytes.Equal(body, e.told) {
 		e.local.Origin.Version++
 		d = write(e.local)
+		body = d.Bytes()
 	}
-	e.told = d.Bytes()
-	return d
+	e.told = body
+	return d, body
 }
 
 // offer writes an offer for one leg out of what the other's remote described:
@@ -184,16 +190,16 @@ func (n *negotiation) offer(to side, said *sdp.Description, stream sdp.Stream, r
 		o.keys = []sdp.Crypto{*e.key}
 	case e.key != nil:
 		o.keys, err = sdp.NewOfferKeys([]sdp.Suite{e.key.Suite}, n.random)
-	case e.said == nil && e.party.Mode != sdp.Off:
-		o.keys, err = sdp.NewOfferKeys(e.party.Suites, n.random)
+	case e.said == nil && e.mode != sdp.Off:
+		o.keys, err = sdp.NewOfferKeys(e.suites, n.random)
 	}
 	if err != nil {
 		return nil, err
 	}
-	d := e.tell(func(local sdp.Local) *sdp.Description {
-		return sdp.WriteOffer(said, stream, local, e.party.Mode, o.keys).Within(e.layout)
+	d, body := e.tell(func(local sdp.Local) *sdp.Description {
+		return sdp.WriteOffer(said, stream, local, e.mode, o.keys).Within(e.layout)
 	})
-	o.layout, o.body = e.layout, d.Bytes()
+	o.layout, o.body = e.layout, body
 	if e.said == nil {
 		o.layout = sdp.LayoutOf(d, 0)
 	}
@@ -220,7 +226,7 @@ func (n *negotiation) read(o *offering, body []byte) (agreed, error) {
 		return agreed{}, err
 	}
 	a := agreed{said: said, layout: o.layout, heard: o.heard}
-	if a.stream, err = sdp.ReadAnswer(said, n.ends[o.to].party.Mode, o.keys); err != nil {
+	if a.stream, err = sdp.ReadAnswer(said, n.ends[o.to].mode, o.keys); err != nil {
 		return agreed{}, err
 	}
 	if !a.stream.Secure {
@@ -281,6 +287,9 @@ func (n *negotiation) fork(tag string, body []byte, final bool) (agreed, error) 
 	return a, nil
 }
 
+// begun lets go of what only the first offer and its answer needed.
+func (n *negotiation) begun() { n.first, n.asked, n.forks = nil, nil, nil }
+
 // settled is what a proposal comes to once it is answered.
 func (p *proposal) settled() agreed {
 	return agreed{said: p.offer, stream: p.stream, key: p.key, layout: sdp.LayoutOf(p.offer, p.stream.Index)}
@@ -292,9 +301,10 @@ func (n *negotiation) answer(p *proposal) []byte {
 	other := &n.ends[p.from.other()]
 	said := other.said
 	n.ends[p.from].heard = codecs(said, other.stream)
-	return n.ends[p.from].tell(func(local sdp.Local) *sdp.Description {
+	_, body := n.ends[p.from].tell(func(local sdp.Local) *sdp.Description {
 		return sdp.WriteAnswer(p.offer, p.stream, said, local, p.key)
-	}).Bytes()
+	})
+	return body
 }
 
 // isLocal tells whether a proposal changes nothing that the other leg has to

@@ -173,7 +173,9 @@ func (c *Call) retarget(t target) error {
 		c.least[sideB] = 0
 	}
 	n := c.negotiation
-	n.ends[sideB] = end{party: c.b.party, local: n.ends[sideB].local, told: n.ends[sideB].told}
+	was := n.ends[sideB]
+	n.ends[sideB] = endOf(c.b.party)
+	n.ends[sideB].local, n.ends[sideB].told = was.local, was.told
 	invite, err := c.buildInvite()
 	if err != nil {
 		return err

@@ -68,7 +68,7 @@ func (c *Call) Replaced(r header.Replaces, of Party) (header.Replaces, Party, er
 }
 
 // replacement is a dialog that an INVITE of ours takes the place of, and the
-// only party that is told of it. The zero value is none.
+// only party that is told of it.
 type replacement struct {
 	dialog header.Replaces
 	at     Party
@@ -76,12 +76,12 @@ type replacement struct {
 
 // Replace lets B's INVITE take the place of a dialog that B knows. It is called
 // before Run.
-func (c *Call) Replace(r header.Replaces) { c.replaces = replacement{r, c.b.party} }
+func (c *Call) Replace(r header.Replaces) { c.replaces = &replacement{r, c.b.party} }
 
 // replacing puts that into B's INVITE. B may only insist on it, or not know it,
 // as A wants.
 func (c *Call) replacing(req *sip.Request) {
-	if !c.replaces.at.Is(c.b.party) {
+	if c.replaces == nil || !c.replaces.at.Is(c.b.party) {
 		return
 	}
 	req.AppendHeader(sip.NewHeader("Replaces", header.Clean(c.replaces.dialog.String())))

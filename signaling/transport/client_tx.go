@@ -14,6 +14,9 @@ import (
 //
 //	waiting for a path -> sent -> provisional* -> final or Err -> (2xx again)* -> gone
 //
+// An INVITE answered 2xx stays for 64*T1, and passes on every further 2xx (RFC 6026 section 7.2). That state is ours: sipgo's machine would hold
+// the request and the response for as long.
+//
 // Every field below out is owned by the lane.
 type ClientTx struct {
 	endpoint *Endpoint
@@ -25,7 +28,10 @@ type ClientTx struct {
 	key         string
 	flow        *Flow
 	wire        wire
-	machine     *sip.ClientTx // nil before it is sent
+	machine     *sip.ClientTx // nil before it is sent, and once an INVITE is accepted
+	invite      bool
+	accepted    atomic.Bool // written by the lane
+	timerM      *time.Timer // once it is accepted
 	sent        time.Time
 	fresh       bool // flow was dialled for this request
 	moved       int  // addresses at which nobody listened
@@ -51,7 +57,7 @@ type ClientTx struct {
 // A request that was written to a connection which had been idle, and which died without any answer, is sent once more over a new one, with
 // the same branch.
 func (e *Endpoint) Send(ctx context.Context, o Outgoing) *ClientTx {
-	t := &ClientTx{endpoint: e, out: o, branch: sip.GenerateBranchN(24)}
+	t := &ClientTx{endpoint: e, out: o, branch: sip.GenerateBranchN(24), invite: o.Request.IsInvite()}
 	if h := o.Request.CallID(); h != nil {
 		t.callID = h.Value()
 	}
@@ -68,7 +74,7 @@ func (e *Endpoint) Send(ctx context.Context, o Outgoing) *ClientTx {
 // An INVITE that nothing was heard of is not sent again: a remote that was away shall not ring for a call that is over.
 func (t *ClientTx) Cancel(headers ...sip.Header) {
 	t.lane.post(func() {
-		if t.canceling || t.done || !t.out.Request.IsInvite() {
+		if t.canceling || t.done || !t.invite {
 			return
 		}
 		t.canceling, t.cancel = true, headers
@@ -165,7 +171,10 @@ func (t *ClientTx) start(f *Flow, fresh bool, err error) {
 	}
 	m := sip.NewClientTx(t.key, req, &hushed{wire: t.wire, hush: &t.hush}, quiet)
 	m.OnTerminate(func(_ string, err error) {
-		t.forget(m, f)
+		if t.accepted.Load() {
+			return
+		}
+		t.forget(m.Key(), f)
 		t.lane.post(func() { t.machineEnded(m, err) })
 	})
 	if f.conn != nil && !f.conn.carry(t) {
@@ -209,18 +218,17 @@ func (t *ClientTx) prepare(f *Flow) {
 
 // receive takes a response that matches this transaction (RFC 3261 section 17.1.3).
 func (t *ClientTx) receive(res *sip.Response, f *Flow) {
-	invite := t.out.Request.IsInvite()
 	if f.socket != nil && t.flow != nil {
 		f = f.socket.flow(f.remote, t.flow.trunk)
 	}
 	switch {
-	case t.machine == nil || t.done && t.status == 0:
+	case t.machine == nil && t.timerM == nil || t.done && t.status == 0:
 		t.endpoint.metrics.refuse(lateResponse)
 	case t.status == 0:
 		t.advance(res, f)
-	case invite && t.status < 300 && res.IsSuccess(): // RFC 6026 section 7.2
+	case t.invite && t.status < 300 && res.IsSuccess(): // RFC 6026 section 7.2
 		t.tell(Result{Response: res, Flow: f, Again: true})
-	case invite && t.status >= 300 && res.StatusCode >= 300:
+	case t.invite && t.status >= 300 && res.StatusCode >= 300:
 		// RFC 3261 section 17.1.1.2: any repetition is acknowledged. sipgo's machine would sleep for T2 first, and hold up the lane.
 		_ = t.wire.WriteMsg(t.ack) // lost like any other ACK: the remote repeats
 	default:
@@ -230,7 +238,11 @@ func (t *ClientTx) receive(res *sip.Response, f *Flow) {
 
 // advance gives a response to the machine, then to the sender.
 func (t *ClientTx) advance(res *sip.Response, f *Flow) {
-	feed(t.machine, res)
+	if t.invite && res.IsSuccess() {
+		t.accept()
+	} else {
+		feed(t.machine, res)
+	}
 	if res.IsProvisional() {
 		t.provisional = true
 		t.tell(Result{Response: res, Flow: f})
@@ -242,13 +254,22 @@ func (t *ClientTx) advance(res *sip.Response, f *Flow) {
 	t.status = res.StatusCode
 	t.finished()
 	switch {
-	case !t.out.Request.IsInvite():
+	case !t.invite:
 		// RFC 3261 section 17.1.2.2 would keep it for timer K, to absorb repetitions; the lane drops those by itself.
 		t.machine.Terminate()
 	case t.status >= 300:
 		t.ack = ackFor(t.out.Request, res)
 	}
 	t.tell(Result{Response: res, Flow: f})
+}
+
+// accept takes an INVITE to the state accepted, for 64*T1 (timer M).
+func (t *ClientTx) accept() {
+	key, f := t.key, t.flow
+	t.accepted.Store(true)
+	t.drop()
+	t.out.Request, t.out.Prepare = nil, nil
+	t.timerM = time.AfterFunc(sip.Timer_M, func() { t.forget(key, f) })
 }
 
 // feed runs the machine for one response. Receive does not return before somebody has read Responses, where that response comes out again.
@@ -310,8 +331,12 @@ func (t *ClientTx) role() Role {
 	return 0
 }
 
-// drop ends the machine, if there is one.
+// drop ends the machine, or what took its place, if there is one.
 func (t *ClientTx) drop() {
+	if t.timerM != nil {
+		t.timerM.Stop()
+		t.forget(t.key, t.flow)
+	}
 	if m := t.machine; m != nil {
 		t.machine = nil
 		m.Terminate()
@@ -319,10 +344,10 @@ func (t *ClientTx) drop() {
 }
 
 // forget takes the transaction out of the tables. It is called by whoever ended the machine: a timer, or the lane.
-func (t *ClientTx) forget(m *sip.ClientTx, f *Flow) {
+func (t *ClientTx) forget(key string, f *Flow) {
 	t.lane.tables.Lock()
-	if t.lane.clients[m.Key()] == t {
-		delete(t.lane.clients, m.Key())
+	if t.lane.clients[key] == t {
+		delete(t.lane.clients, key)
 		t.endpoint.metrics.ours.Dec()
 	}
 	t.lane.tables.Unlock()

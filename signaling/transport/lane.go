@@ -165,6 +165,16 @@ func (l *lane) response(res *sip.Response, f *Flow) {
 	t.receive(res, f)
 }
 
+// Transactions is how many there are, those included that only absorb repetitions.
+func (e *Endpoint) Transactions() (n int) {
+	for _, l := range e.lanes {
+		l.tables.Lock()
+		n += len(l.servers) + len(l.clients)
+		l.tables.Unlock()
+	}
+	return n
+}
+
 // endAll ends every transaction; false when there was none.
 func (l *lane) endAll() bool {
 	l.tables.Lock()
@@ -178,7 +188,7 @@ func (l *lane) endAll() bool {
 	}
 	l.tables.Unlock()
 	for _, t := range servers {
-		t.machine.Terminate()
+		t.end()
 	}
 	for _, t := range clients {
 		t.fail(&Failure{Trunk: t.trunk(), Stage: StageClosed, Cause: CauseShutdown, Err: ErrClosed})

@@ -3,6 +3,7 @@ package transport
 import (
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/emiago/sipgo/sip"
@@ -13,19 +14,23 @@ import (
 //
 //	new -> provisional* -> final -> (ACK of a non-2xx INVITE response) -> gone
 //
-// A transaction answered 2xx stays for 64*T1 and absorbs repeated INVITEs (RFC 6026 section 7.1).
+// A transaction answered 2xx stays for 64*T1 and absorbs repeated INVITEs (RFC 6026 section 7.1). That state is ours: sipgo's machine would hold
+// the request and the response for as long.
 type ServerTx struct {
 	endpoint *Endpoint
 	lane     *lane
 	key      string
-	request  *sip.Request
 	flow     *Flow
 	wire     wire
-	machine  *sip.ServerTx
+	invite   bool
+	done     chan struct{} // closed by forgetServer
+	accepted atomic.Bool   // written under mu
 
-	mu       sync.Mutex // guards the rest; held while the machine writes, which never waits
+	mu       sync.Mutex    // guards the rest; held while the machine writes, which never waits
+	request  *sip.Request  // nil once released
+	machine  *sip.ServerTx // nil once an INVITE is accepted
 	trying   *sip.Response
-	timer    *time.Timer   // of an INVITE: sends trying when nothing else was sent in time; of another request: ends it, see awaitAnswer
+	timer    *time.Timer   // of an INVITE: sends trying when nothing else was sent in time, or is timer L; of another request: ends it, see awaitAnswer
 	last     *sip.Response // sent last by Respond
 	answered bool          // anything was sent
 	status   int           // of the final response, 0 before
@@ -35,13 +40,26 @@ type ServerTx struct {
 }
 
 // Request is the request as received. Its top Via has received and rport filled in. It belongs to the handler.
-func (t *ServerTx) Request() *sip.Request { return t.request }
+func (t *ServerTx) Request() *sip.Request {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.request
+}
+
+// Release says that the handler does not need the request of an INVITE any more, which it has answered 2xx: Request is nil from now on.
+func (t *ServerTx) Release() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.machine == nil {
+		t.request = nil
+	}
+}
 
 // Flow is the path it came by.
 func (t *ServerTx) Flow() *Flow { return t.flow }
 
 // Done is closed when the transaction has ended: no response can be sent any more.
-func (t *ServerTx) Done() <-chan struct{} { return t.machine.Done() }
+func (t *ServerTx) Done() <-chan struct{} { return t.done }
 
 // Respond sends a response, which belongs to the transaction from now on. After a final response it fails with ErrAnswered, except that a 2xx
 // to an INVITE may be repeated until its ACK comes (RFC 3261 section 13.3.1.4). It fails with ErrEnded when the transaction is over, and with
@@ -52,7 +70,7 @@ func (t *ServerTx) Respond(res *sip.Response) error {
 	if t.over() {
 		return ErrEnded
 	}
-	again := t.request.IsInvite() && t.status/100 == 2 && res.StatusCode/100 == 2
+	again := t.invite && t.status/100 == 2 && res.StatusCode/100 == 2
 	if t.status != 0 && !again {
 		return ErrAnswered
 	}
@@ -60,7 +78,9 @@ func (t *ServerTx) Respond(res *sip.Response) error {
 		setLength(res)
 		t.last = res
 	}
-	t.stopTrying()
+	if !again {
+		t.stopTrying()
+	}
 	if to := res.To(); to != nil {
 		if tag, ok := to.Params.Get("tag"); ok && res.StatusCode > 100 {
 			t.tag = tag
@@ -69,7 +89,37 @@ func (t *ServerTx) Respond(res *sip.Response) error {
 	if res.StatusCode >= 200 {
 		t.status = res.StatusCode
 	}
+	if t.invite && res.IsSuccess() {
+		t.accept()
+		return t.wire.WriteMsg(res)
+	}
 	return t.machine.Respond(res)
+}
+
+// accept takes an INVITE to the state accepted, unless it is there: for 64*T1 (timer L) it absorbs what is repeated. The caller holds mu.
+func (t *ServerTx) accept() {
+	m := t.machine
+	if m == nil {
+		return
+	}
+	t.machine, t.last = nil, nil
+	t.accepted.Store(true)
+	m.Terminate()
+	t.timer = time.AfterFunc(sip.Timer_L, t.end)
+}
+
+// end ends the transaction in whatever state it is.
+func (t *ServerTx) end() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	switch {
+	case t.over():
+	case t.machine != nil:
+		t.machine.Terminate()
+	default:
+		t.timer.Stop()
+		t.lane.forgetServer(t)
+	}
 }
 
 // Ignore lets a request go without an answer, and every repetition of it. A timer, or nothing at all, is what its client hears of it.
@@ -80,12 +130,12 @@ func (t *ServerTx) Ignore() {
 		return
 	}
 	t.stopTrying()
-	t.timer = time.AfterFunc(answerWithin, t.machine.Terminate)
+	t.timer = time.AfterFunc(answerWithin, t.end)
 }
 
 func (t *ServerTx) over() bool {
 	select {
-	case <-t.machine.Done():
+	case <-t.done:
 		return true
 	default:
 		return false
@@ -115,7 +165,7 @@ func (t *ServerTx) sendTrying() {
 }
 
 // flowClosed ends the transaction: there is no path for an answer.
-func (t *ServerTx) flowClosed(error) { t.lane.post(t.machine.Terminate) }
+func (t *ServerTx) flowClosed(error) { t.lane.post(t.end) }
 
 // request takes a checked request (RFC 3261 section 17.2.3): a repetition goes to its transaction, anything new to the handler.
 func (l *lane) request(req *sip.Request, f *Flow) {
@@ -137,10 +187,20 @@ func (l *lane) request(req *sip.Request, f *Flow) {
 		return
 	}
 	if t := l.server(key); t != nil {
-		_ = t.machine.Receive(req) // fails for another method only, and the key holds the method
+		t.repeated(req)
 		return
 	}
 	l.begin(key, req, f, to)
+}
+
+// repeated takes a repetition of the request: what was said to it last is said again.
+func (t *ServerTx) repeated(req *sip.Request) {
+	t.mu.Lock()
+	m := t.machine
+	t.mu.Unlock()
+	if m != nil { // else it was accepted
+		_ = m.Receive(req) // fails for another method only, and the key holds the method
+	}
 }
 
 func (l *lane) server(key string) *ServerTx {
@@ -152,9 +212,14 @@ func (l *lane) server(key string) *ServerTx {
 // begin starts a server transaction and shows it to the handler.
 func (l *lane) begin(key string, req *sip.Request, f *Flow, to netip.AddrPort) {
 	w := wire{l.endpoint, f, to}
-	t := &ServerTx{endpoint: l.endpoint, lane: l, key: key, request: req, flow: f, wire: w,
-		machine: sip.NewServerTx(key, req, w, quiet)}
-	t.machine.OnTerminate(func(string, error) { l.forgetServer(t) })
+	m := sip.NewServerTx(key, req, w, quiet)
+	t := &ServerTx{endpoint: l.endpoint, lane: l, key: key, request: req, flow: f, wire: w, invite: req.IsInvite(), machine: m,
+		done: make(chan struct{})}
+	m.OnTerminate(func(string, error) {
+		if !t.accepted.Load() {
+			l.forgetServer(t)
+		}
+	})
 	if f.conn != nil && !f.conn.carry(t) {
 		return // the connection died while the request waited: nobody is left to answer
 	}
@@ -162,12 +227,12 @@ func (l *lane) begin(key string, req *sip.Request, f *Flow, to netip.AddrPort) {
 	l.servers[key] = t
 	l.tables.Unlock()
 	l.endpoint.metrics.asked.Inc()
-	if err := t.machine.Init(); err != nil {
-		t.machine.Terminate()
+	if err := m.Init(); err != nil {
+		m.Terminate()
 		return
 	}
-	if req.IsInvite() {
-		_ = t.machine.Receive(req) // a repetition before any response does nothing but stop sipgo's timer of the 100
+	if t.invite {
+		_ = m.Receive(req) // a repetition before any response does nothing but stop sipgo's timer of the 100
 		t.mu.Lock()
 		t.trying = sip.NewResponseFromRequest(req, sip.StatusTrying, "Trying", nil)
 		t.timer = time.AfterFunc(sip.Timer_1xx, t.sendTrying)
@@ -183,7 +248,7 @@ func (l *lane) begin(key string, req *sip.Request, f *Flow, to netip.AddrPort) {
 func (t *ServerTx) awaitAnswer() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.request.IsInvite() || t.answered {
+	if t.invite || t.answered {
 		return
 	}
 	t.timer = time.AfterFunc(answerWithin, func() {
@@ -195,7 +260,7 @@ func (t *ServerTx) awaitAnswer() {
 		}
 		t.endpoint.metrics.refuse(unanswered)
 		t.endpoint.log.Warn("request without an answer", "method", t.request.Method.String(), "listener", t.flow.listener, "remote", t.flow.remote)
-		t.machine.Terminate()
+		t.end()
 	})
 }
 
@@ -211,6 +276,9 @@ func (t *ServerTx) answerPanic() {
 
 func (l *lane) forgetServer(t *ServerTx) {
 	l.tables.Lock()
+	if !t.over() {
+		close(t.done)
+	}
 	if l.servers[t.key] == t {
 		delete(l.servers, t.key)
 		l.endpoint.metrics.asked.Dec()
@@ -264,10 +332,10 @@ func (l *lane) cancel(req *sip.Request, f *Flow, to netip.AddrPort) {
 	t.mu.Lock()
 	tag, handle := t.tag, t.status == 0 && !t.canceled
 	t.canceled = true
-	t.mu.Unlock()
-	if tag == "" { // "the To tag of the response to the CANCEL and the To tag in the response to the original request SHOULD be the same"
+	if tag == "" && t.request != nil { // "the To tag of the response to the CANCEL and the To tag in the response to the original request SHOULD be the same"
 		tag, _ = t.request.To().Params.Get("tag")
 	}
+	t.mu.Unlock()
 	l.answer(req, f, to, sip.StatusOK, "OK", tag)
 	if handle {
 		l.endpoint.handler.Cancel(t, req)

@@ -118,24 +118,34 @@ func (d *Description) add(l line) error {
 
 // Bytes writes the description, every line ended by CRLF (RFC 8866 section 5).
 func (d *Description) Bytes() []byte {
-	var b strings.Builder
-	for _, l := range d.session {
-		l.write(&b)
+	size := 0
+	for l := range d.lines {
+		size += len(l.value) + 4
 	}
-	for _, m := range d.media {
-		m.line.write(&b)
-		for _, l := range m.sublines {
-			l.write(&b)
-		}
+	b := make([]byte, 0, size)
+	for l := range d.lines {
+		b = append(append(append(b, l.kind, '='), l.value...), '\r', '\n')
 	}
-	return []byte(b.String())
+	return b
 }
 
-func (l line) write(b *strings.Builder) {
-	b.WriteByte(l.kind)
-	b.WriteByte('=')
-	b.WriteString(l.value)
-	b.WriteString("\r\n")
+// lines gives all lines in order.
+func (d *Description) lines(yield func(line) bool) {
+	for _, l := range d.session {
+		if !yield(l) {
+			return
+		}
+	}
+	for _, m := range d.media {
+		if !yield(m.line) {
+			return
+		}
+		for _, l := range m.sublines {
+			if !yield(l) {
+				return
+			}
+		}
+	}
 }
 
 // attribute is the name, in lower case, and the value of an a= line; the name

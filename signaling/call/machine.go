@@ -220,9 +220,15 @@ func (m *machine) start() []action {
 	return []action{{op: opStart, timer: ringTimer, delay: m.limits.ring}}
 }
 
+// usualActions is how much most events call for, at most.
+const usualActions = 6
+
 // handle takes one event and gives what is to be done about it, valid until
 // the next call.
 func (m *machine) handle(ev event) []action {
+	if m.actions == nil {
+		m.actions = make([]action, 0, usualActions)
+	}
 	m.actions = m.actions[:0]
 	m.inState(ev)
 	return m.actions

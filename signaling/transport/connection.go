@@ -139,13 +139,20 @@ func (c *conn) finish(cause refusal, err error) {
 	c.nudge()
 }
 
+// keptQueue is how much room a connection's queue keeps for what comes next, in bytes.
+const keptQueue = 8 << 10
+
 // write is the writer: it sends what is queued, as much at a time as there is.
 func (c *conn) write() {
+	var spare []byte // what was written last, for the queue after the next
 	for {
 		c.mu.Lock()
 		b, last := c.queue, c.last
-		c.queue = nil
+		c.queue = spare[:0]
 		c.mu.Unlock()
+		if spare = b; cap(spare) > keptQueue {
+			spare = nil // an idle connection keeps no large buffer
+		}
 		if len(b) > 0 {
 			if err := c.writeAll(b); err != nil {
 				c.end(writeTimeout, err)

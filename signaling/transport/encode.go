@@ -2,16 +2,20 @@ package transport
 
 import (
 	"bytes"
+	"sync"
 
 	"github.com/emiago/sipgo/sip"
 )
 
-// encode writes a message as octets. It refuses one whose headers hold line breaks: sipgo writes header values as they are, so a value taken
+// writing are the buffers that messages are written into. Who takes one gives it back when the octets have been sent or copied.
+var writing = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+
+// encode writes a message as octets into a buffer, in the place of what is there. It refuses one whose headers hold line breaks: sipgo writes header values as they are, so a value taken
 // from elsewhere could smuggle a header in.
-func encode(msg sip.Message) ([]byte, error) {
-	var b bytes.Buffer
+func encode(b *bytes.Buffer, msg sip.Message) error {
+	b.Reset()
 	b.Grow(1024 + len(msg.Body()))
-	msg.StringWrite(&b)
+	msg.StringWrite(b)
 	head := b.Bytes()[:b.Len()-len(msg.Body())]
 	lines := 2 // start line and empty line
 	switch m := msg.(type) {
@@ -21,9 +25,9 @@ func encode(msg sip.Message) ([]byte, error) {
 		lines += len(m.Headers())
 	}
 	if bytes.Count(head, []byte{'\n'}) != lines || bytes.Count(head, []byte{'\r'}) != lines {
-		return nil, ErrInjection
+		return ErrInjection
 	}
-	return b.Bytes(), nil
+	return nil
 }
 
 // setLength makes Content-Length true: SIP over a stream cannot do without it (RFC 3261 section 18.3).

@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"bytes"
 	"crypto/tls"
 	"net"
 	"net/netip"
@@ -133,12 +134,13 @@ var _ sip.Connection = wire{}
 
 // WriteMsg encodes a message and sends it.
 func (w wire) WriteMsg(msg sip.Message) error {
-	b, err := encode(msg)
-	if err != nil {
+	b := writing.Get().(*bytes.Buffer)
+	defer writing.Put(b)
+	if err := encode(b, msg); err != nil {
 		w.endpoint.metrics.refuse(injection)
 		return err
 	}
-	return w.endpoint.transmit(w.flow, w.to, b)
+	return w.endpoint.transmit(w.flow, w.to, b.Bytes())
 }
 
 // hushed is the wire of a client transaction, whose INVITE is not repeated once it is told so.

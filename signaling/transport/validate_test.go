@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"bytes"
 	"net/netip"
 	"strings"
 	"testing"
@@ -26,16 +27,16 @@ func checkBoth(t *testing.T, c *checker, m *message) {
 		}
 		return
 	}
-	b, err := encode(msg)
-	if err != nil {
+	var b bytes.Buffer
+	if err := encode(&b, msg); err != nil {
 		t.Fatalf("checked message cannot be written: %v", err)
 	}
-	again, flt := c.check(datagram(b))
+	again, flt := c.check(datagram(b.Bytes()))
 	if flt != nil {
-		t.Fatalf("written message fails the check: %v\n%q", flt, b)
+		t.Fatalf("written message fails the check: %v\n%q", flt, b.String())
 	}
 	if again.CallID().Value() != msg.CallID().Value() || again.CSeq().SeqNo != msg.CSeq().SeqNo || string(again.Body()) != string(msg.Body()) {
-		t.Fatalf("written message differs:\n%q", b)
+		t.Fatalf("written message differs:\n%q", b.String())
 	}
 }
 
@@ -259,14 +260,15 @@ func TestReplyTo(t *testing.T) {
 
 func TestEncodeRefusesInjection(t *testing.T) {
 	r := outgoing(sip.OPTIONS, "x")
-	if _, err := encode(r); err != nil {
+	var b bytes.Buffer
+	if err := encode(&b, r); err != nil {
 		t.Fatal(err)
 	}
 	for _, value := range []string{"a\r\nEvil: b", "a\nEvil: b", "a\rb"} {
 		r := outgoing(sip.OPTIONS, "x")
 		r.AppendHeader(sip.NewHeader("X", value))
-		if b, err := encode(r); err == nil {
-			t.Errorf("%q was written: %q", value, b)
+		if err := encode(&b, r); err == nil {
+			t.Errorf("%q was written: %q", value, b.String())
 		}
 	}
 }

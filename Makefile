@@ -5,13 +5,14 @@ UNITS  = $(shell $(GO) list ./... | grep -v /e2e)
 FUZZTIME ?= 60s
 IMAGE ?= callseal
 
-# Flags of the bench, like BENCH='--duration 5m', CHAOS='--seed 7' or MEDIA='--rounds 1 --calls 200'.
+# Flags of the bench, like BENCH='--duration 5m', CHAOS='--seed 7' or MEDIA='--rounds 1 --calls 200' or MEMORY='--rounds 3'.
 BENCH ?= --speed 10
 CHAOS ?=
 MEDIA ?=
 SIP ?=
+MEMORY ?=
 
-.PHONY: help build demo peers test check lint race attacks fuzz bench bench-chaos bench-peers bench-media bench-sip image clean
+.PHONY: help build demo peers test check lint race attacks fuzz bench bench-chaos bench-peers bench-media bench-sip bench-memory image clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -61,6 +62,9 @@ bench-media: build bench-peers ## CPU per relayed packet: callseal, rtpengine, a
 
 bench-sip: build bench-peers ## CPU per call: callseal, Kamailio
 	bench/peers/quiet.sh bin/callseal-bench versus-sip --json bin/bench-sip.json $(SIP)
+
+bench-memory: build ## memory per call of callseal, while 1,000 are up and after them
+	bin/callseal-bench memory $(MEMORY)
 
 image: ## the container image
 	docker build --tag $(IMAGE) --build-arg REVISION="$$(git rev-parse HEAD)" \

@@ -27,7 +27,7 @@ type MemoryCmd struct {
 // it may be left some time after the calls' end.
 const (
 	barPerCall = 40 << 10
-	barLeft    = 4 << 10
+	barLeft    = 8 << 10
 )
 
 // sparse is the time between two packets of a call that is nearly silent:

@@ -30,13 +30,14 @@ const (
 	DropDuplicate               // its index was already used on the sealed other side
 	DropExhausted               // the key for sending has reached the end of its life
 	DropSend                    // the socket did not take the packet
+	DropUnwanted                // RTCP, which the other side forbids
 	dropCount
 )
 
 var dropNames = [dropCount]string{
 	"none", "short", "long", "stun", "zrtp", "dtls", "not_rtp", "early", "wrong_source", "clear_rtcp",
 	"unencrypted_rtcp", "header", "auth", "replay", "streams", "sequence_jump", "bad_rtcp", "rtcp_kind", "no_route", "held",
-	"late", "duplicate", "key_exhausted", "send_error",
+	"late", "duplicate", "key_exhausted", "send_error", "rtcp_unwanted",
 }
 
 // String returns the label value of the cause.

@@ -198,6 +198,10 @@ func (f *forwarder) deliver(buf []byte, n int, k kind, v *verdict) {
 		v.drop = DropNoRoute
 		return
 	}
+	if k == rtcp && to.remote.noRTCP {
+		v.drop = DropUnwanted
+		return
+	}
 	if to.remote.send != nil {
 		var err error
 		if k == rtp {

@@ -54,6 +54,7 @@ type leg struct {
 // terms are what is kept of a Remote; its addresses are the latches'.
 type terms struct {
 	mux, hold, mute       bool
+	noRTCP                bool
 	receive, send         *srtp.Key
 	receiveLife, sendLife uint64
 }
@@ -98,7 +99,7 @@ func (l *leg) apply(r Remote, other *leg, random [32]byte, now time.Duration) er
 	r.RTP, r.RTCP = unmapped(r.RTP), unmapped(r.RTCP)
 	l.latch[rtp].signal(r.RTP, r.From.Unmap())
 	l.latch[rtcp].signal(r.RTCP, r.From.Unmap())
-	l.remote = terms{mux: r.Mux, hold: r.Hold, mute: r.Mute, receive: r.Receive, send: r.Send, receiveLife: r.ReceiveLife, sendLife: r.SendLife}
+	l.remote = terms{mux: r.Mux, hold: r.Hold, mute: r.Mute, noRTCP: r.NoRTCP, receive: r.Receive, send: r.Send, receiveLife: r.ReceiveLife, sendLife: r.SendLife}
 	l.set, l.source.paused = true, true
 	return nil
 }

@@ -39,7 +39,7 @@ func (r *reporter) cross(now time.Duration) { r.relayed, r.crossed = now, true }
 // owes tells whether the leg's remote is to get a report of our own now, and when the next one will be due.
 func (l *leg) owes(now time.Duration) bool {
 	r := &l.reports
-	if !l.set || !l.source.started && !l.out.started || now < r.due {
+	if !l.set || l.remote.noRTCP || !l.source.started && !l.out.started || now < r.due {
 		return false
 	}
 	first := r.due == 0

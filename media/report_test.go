@@ -116,6 +116,20 @@ func TestOwnReportsOnlyWhereNeeded(t *testing.T) {
 	if n := got.Side[B].SentRTCP; n < rounds/2 || n > 2*rounds {
 		t.Errorf("%d reports to B in %d intervals", n, rounds)
 	}
+	forbids := c.b.remote()
+	forbids.NoRTCP = true
+	set(t, c.s, B, forbids)
+	was := c.s.Stats()
+	for range 4 {
+		c.talk(3)
+		c.a.writeRTCP(rtcpSR(c.a.ssrc, 1<<32, c.a.ts))
+		c.pass(reportEvery)
+	}
+	settled(t, c.s, A, was.Side[A].Received+was.Side[A].ReceivedRTCP+16)
+	now := c.s.Stats()
+	if n := now.Side[B].SentRTCP - was.Side[B].SentRTCP; n > 0 || now.Side[A].Drops[DropUnwanted] != 4 {
+		t.Errorf("%d reports to who forbids RTCP, %d kept back", n, now.Side[A].Drops[DropUnwanted])
+	}
 	none := c.b.remote()
 	none.RTCP = netip.AddrPort{}
 	set(t, c.s, B, none)

@@ -36,6 +36,7 @@ type Remote struct {
 	Receive, Send *srtp.Key      // what the remote encrypts with, and what we do; nil: plain RTP
 	Hold          bool           // the remote does not want to receive
 	Mute          bool           // the remote will not send (recvonly or inactive, as it says)
+	NoRTCP        bool           // the remote is sent no RTCP (RFC 3556)
 
 	// How many packets the keys may protect (RFC 4568 section 6.1); 0: as many as there are.
 	ReceiveLife, SendLife uint64

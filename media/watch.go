@@ -197,7 +197,7 @@ func (d Drop) oneWay() OneWay {
 		return OneWayNotRTP
 	case DropNoRoute, DropHeld, DropLate, DropExhausted, DropSend:
 		return OneWayUndelivered
-	case DropNone, DropEarly, DropClearRTCP, DropUnencrypted, DropJump, DropBadRTCP, DropRTCPKind, dropCount:
+	case DropNone, DropEarly, DropClearRTCP, DropUnencrypted, DropJump, DropBadRTCP, DropRTCPKind, DropUnwanted, dropCount:
 	}
 	return OneWayNothing
 }

@@ -37,6 +37,7 @@ type Stream struct {
 	Direction Direction
 	Held      bool    // the remote does not want our audio
 	Payloads  []uint8 // payload types as listed
+	NoRTCP    bool    // the remote wants none: b=RS:0 and b=RR:0 (RFC 3556)
 }
 
 // read makes a Stream of an m-line, without its security.
@@ -60,7 +61,22 @@ func (d *Description) read(index int) (Stream, error) {
 	}
 	s.Direction = d.mediaDirection(index)
 	s.Held = s.Direction == SendOnly || s.Direction == Inactive
+	s.NoRTCP = d.noBandwidth(m, "RS") && d.noBandwidth(m, "RR")
 	return s, nil
+}
+
+// noBandwidth tells whether a stream has a bandwidth of zero of a kind; what the
+// session says holds where the stream says nothing (RFC 3556 section 2).
+func (d *Description) noBandwidth(m *media, kind string) bool {
+	for _, lines := range [][]line{m.sublines, d.session} {
+		for _, l := range lines {
+			name, value, _ := strings.Cut(l.value, ":")
+			if l.kind == 'b' && strings.TrimSpace(name) == kind {
+				return strings.Trim(strings.TrimSpace(value), "0") == "" && strings.TrimSpace(value) != ""
+			}
+		}
+	}
+	return false
 }
 
 // isAudio tells whether this is an audio line that is not refused.

@@ -101,3 +101,41 @@ func TestReloadRemoves(t *testing.T) {
 		}
 	}
 }
+
+// TestReloadOfTheMediaAddress: new calls get the new address; those that are up keep theirs, also when they change.
+func TestReloadOfTheMediaAddress(t *testing.T) {
+	f := newFixture(t, nil)
+	const other = "127.0.11.18"
+	was, invite := f.answered(1)
+	cfg := f.state().cfg
+	cfg.Media.V4 = netip.MustParseAddr(other)
+	if err := f.Reload(cfg); err != nil {
+		t.Fatal(err)
+	}
+	is, second := f.answered(20)
+	for at, m := range map[string]message{mediaIP: was, other: is} {
+		if got := mediaOf(t, m).Addr().String(); got != at {
+			t.Errorf("the dialer is shown %s, want %s", got, at)
+		}
+	}
+	if got := mediaOf(t, second).Addr().String(); got != other {
+		t.Errorf("the carrier is shown %s", got)
+	}
+	f.reoffer(invite, 1, "sendonly", "recvonly")
+	moved := 0
+	for _, m := range f.dialer.seen {
+		if strings.Contains(m, "a=sendonly") {
+			moved++
+			if got := mediaOf(t, message{m}).Addr().String(); got != mediaIP {
+				t.Errorf("the call that was up moves to %s", got)
+			}
+		}
+	}
+	if moved == 0 {
+		t.Error("no offer came")
+	}
+	f.dialer.send(f.inDialog("BYE", 104, 1, was))
+	f.carrier.answer(f.carrier.want("BYE "), "200 OK", "", "", "")
+	f.dialer.want("SIP/2.0 200")
+	f.hangUp(t, 20, is)
+}

@@ -318,7 +318,7 @@ func (n *negotiation) isLocal(p *proposal) bool {
 func (a agreed) remote() media.Remote {
 	r := media.Remote{
 		RTP: a.stream.RTP, RTCP: a.stream.RTCP, Mux: a.stream.Mux,
-		Hold: a.stream.Held, Mute: mute(a.stream.Direction), ReceiveLife: a.stream.Crypto.Lifetime,
+		Hold: a.stream.Held, Mute: mute(a.stream.Direction), NoRTCP: a.stream.NoRTCP, ReceiveLife: a.stream.Crypto.Lifetime,
 	}
 	if a.stream.Secure {
 		r.Receive, r.Send = srtpKey(&a.stream.Crypto), srtpKey(a.key)

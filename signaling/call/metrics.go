@@ -134,7 +134,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 	}, []string{"role", "name"})
 	m.failovers = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "callseal_failovers_total",
-		Help: "Times that a call, or a request outside of calls, went on from this party to another one, by cause: 408, 503, silent, password, what kept it from being reached, or the limit that kept the call out.",
+		Help: "Times that a call, or a request outside of calls, went on from this party to another one, by cause: 408, 503, silent, password, what kept it from being reached, the limit that kept the call out, or media (a transfer cannot move its audio there).",
 	}, []string{"role", "name", "cause"})
 	reg.MustRegister(m.relayed, m.redirections, m.challenges, m.attempts, m.failovers)
 	reg.MustRegister(m.calls, m.setup, m.ring, m.talk, m.active, m.legs, m.clear, m.refusedMedia, m.lostByes, m.refusedByes, m.transfers, m.panics)

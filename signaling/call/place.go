@@ -171,6 +171,7 @@ func (c *Call) targetSaid(p *placement, t *callee, r transport.Result) {
 		p.invite.CSeq().SeqNo++
 		p.cancel() // frees what the last one holds
 		c.inviteTarget(p)
+	case challenged(r) && c.otherCallee(p, "password", nil): // it is not the number's fault
 	case res.StatusCode == 422 && !p.least: // RFC 4028 section 7.3
 		p.least = true
 		p.invite.CSeq().SeqNo++

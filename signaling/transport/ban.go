@@ -184,6 +184,9 @@ func (b *bans) offend(who mark, o offence, now time.Time) (ban Ban, ok bool) {
 	if at-s.since > b.rule.Within {
 		*s = suspect{since: at}
 	}
+	if s.offences+s.grave == 0 { // the first since a ban with a door
+		s.since = at
+	}
 	if s.repeats(o.what) {
 		return Ban{}, false
 	}

@@ -126,15 +126,10 @@ func (r *router) plug(t *testing.T) place {
 // renumber gives the router another public address, as providers do at night. All that it knew of its flows is gone.
 func (r *router) renumber(t *testing.T) {
 	t.Helper()
-	next := r.public.Next()
-	ip(t, "-n %s addr add %s/29 dev wan", r.netns, next)
 	ip(t, "-n %s addr delete %s/29 dev wan", r.netns, r.public)
-	ip(t, "-n %s addr flush to %s/32 dev wan", r.netns, r.public)
-	r.public = next
-	if routes := output(t, "ip", "-n", r.netns, "route"); !strings.Contains(routes, "default") {
-		ip(t, "-n %s addr replace %s/29 dev wan", r.netns, next)
-		ip(t, "-n %s route add default via %s", r.netns, r.ours)
-	}
+	r.public = r.public.Next()
+	ip(t, "-n %s addr add %s/29 dev wan", r.netns, r.public)
+	ip(t, "-n %s route replace default via %s", r.netns, r.ours)
 	r.forget(t)
 }
 

@@ -36,6 +36,7 @@ type sbcConfig struct {
 	ports  string     // of media; "20000-20199" when empty
 	limits string     // "session: 90s, silence: 0s"
 	phones string     // "registrar: local, users: []"
+	trust  string     // inside of the section of that name
 	plain  netip.Addr // where phones may come from by UDP, without SRTP; none when it is not valid
 	street string     // where phones come from by TLS; "127.0.0.1/32" when empty
 	front  netip.Addr // where phones and dialers reach it, when that is not its own address
@@ -116,6 +117,7 @@ func (c sbcConfig) write(t *testing.T, addr, admin netip.Addr, ca *authority) st
 	fmt.Fprintf(&y, "admin: {listen: \"%s:9090\"}\n", admin)
 	fmt.Fprintf(&y, "log: {level: debug}\n")
 	fmt.Fprintf(&y, "limits: {%s}\n", c.limits)
+	fmt.Fprintf(&y, "trust: {%s}\n", c.trust)
 	fmt.Fprintf(&y, "listeners:\n")
 	if c.street == "" {
 		c.street = "127.0.0.1/32"

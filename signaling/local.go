@@ -47,16 +47,26 @@ func (s *Server) judged(tx *transport.ServerTx, digest *auth.Server, offer []aut
 		said = append(said, h.Value())
 	}
 	remote := f.Remote().Addr().String()
-	user, verdict := digest.Check(string(tx.Request().Method), said, remote, now, offer)
+	user, verdict := digest.Check(string(tx.Request().Method), tx.Request().Recipient.String(), said, remote, now, offer)
 	if verdict == auth.Accepted && !fits(user) {
 		verdict = auth.Wrong
 	}
 	s.metrics.local.proof(verdict)
+	if (verdict == auth.Accepted || verdict == auth.Wrong) && f.Role() == transport.Phone {
+		if no := s.lockedOut(f, user); no != nil { // right or wrong, so that nothing is learned
+			return "", no
+		}
+	}
 	switch verdict {
 	case auth.Accepted:
+		s.guesses.clear(areaOf(f), user)
 		return user, nil
-	case auth.Wrong, auth.Malformed:
-		s.endpoint.Misbehaved(f, transport.OffenceDigest)
+	case auth.Wrong, auth.Malformed, auth.Elsewhere:
+		if verdict == auth.Wrong && f.Role() == transport.Phone {
+			s.guessed(f, user)
+		} else {
+			s.endpoint.Misbehaved(f, transport.OffenceDigest, true)
+		}
 		s.notes.warn(s.log, now, "password refused", "listener", f.Listener(), "remote", f.Remote().String(),
 			"from", header.Clean(tx.Request().From().Address.User), "verdict", verdict.String(),
 			"advice", "compare user, password and realm there with what is configured here")

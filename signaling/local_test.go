@@ -120,7 +120,7 @@ func (f *fixture) takesRegistration(t *testing.T, user, password string) message
 	md5 := []auth.Algorithm{auth.MD5}
 	for range 5 {
 		req := f.dialer.want("REGISTER ")
-		if who, v := a.Check("REGISTER", []string{req.header("Authorization")}, "callseal", time.Now(), md5); v == auth.Accepted && who == user {
+		if who, v := a.Check("REGISTER", req.uri(), []string{req.header("Authorization")}, "callseal", time.Now(), md5); v == auth.Accepted && who == user {
 			f.dialer.answer(req, "200 OK", "d", "Expires: 120\nContact: "+req.header("Contact")+";expires=120\n", "")
 			return req
 		}
@@ -158,7 +158,7 @@ func TestLocalRegistrar(t *testing.T) {
 			invite = f.dialer.want("INVITE ")
 		}
 		status := "486 Busy Here"
-		if _, v := a.Check("INVITE", []string{invite.header("Authorization")}, "callseal", time.Now(), md5); v != auth.Accepted {
+		if _, v := a.Check("INVITE", invite.uri(), []string{invite.header("Authorization")}, "callseal", time.Now(), md5); v != auth.Accepted {
 			status = "500 " + v.String()
 		}
 		f.dialer.answer(invite, status, "d", "", "")

@@ -84,13 +84,14 @@ type localMetrics struct {
 	proofs   *prometheus.CounterVec
 	lines    *prometheus.GaugeVec
 	attempts *prometheus.CounterVec
+	locks    *prometheus.CounterVec
 }
 
 func newLocalMetrics(reg prometheus.Registerer) localMetrics {
 	m := localMetrics{
 		proofs: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "callseal_digest_checks_total",
-			Help: "Requests that had to prove who they come from, by what their credentials were: accepted, missing, stale, wrong or malformed.",
+			Help: "Requests that had to prove who they come from, by what their credentials were: accepted, missing, stale, wrong, malformed, or uri: made for another one.",
 		}, []string{"verdict"}),
 		lines: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "callseal_phone_lines",
@@ -100,12 +101,26 @@ func newLocalMetrics(reg prometheus.Registerer) localMetrics {
 			Name: "callseal_phone_line_attempts_total",
 			Help: "REGISTERs that callseal sent for phones, by dialer and outcome.",
 		}, []string{"dialer", "outcome"}),
+		locks: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "callseal_password_locks_total",
+			Help: "Locks for wrong passwords from one address: of an account there, or of the address but for the phones that are registered.",
+		}, []string{"of"}),
+	}
+	for _, l := range locks() {
+		m.locks.WithLabelValues(l.String())
 	}
 	for _, v := range auth.Verdicts() {
 		m.proofs.WithLabelValues(v.String())
 	}
-	reg.MustRegister(m.proofs, m.lines, m.attempts)
+	reg.MustRegister(m.proofs, m.lines, m.attempts, m.locks)
 	return m
+}
+
+// lock counts a lock.
+func (m *localMetrics) lock(l lock) {
+	if m.locks != nil {
+		m.locks.WithLabelValues(l.String()).Inc()
+	}
 }
 
 // proof counts a request's credentials.

@@ -61,6 +61,12 @@ func (s *Server) register(tx *transport.ServerTx) {
 		s.unregistered(tx, header.Clean(tx.Request().To().Address.User), &refusal{no.Code, no.Phrase, no.Cause, nil})
 		return
 	}
+	for _, user := range claimed(tx.Request(), ask) {
+		if no := s.lockedOut(f, user); no != nil {
+			s.refuse(tx, *no)
+			return
+		}
+	}
 	if st.cfg.Accounts.Local {
 		switch user, no := s.proven(tx); {
 		case no != nil:

@@ -38,6 +38,7 @@ type Server struct {
 	book      atomic.Pointer[book]  // stored by those and SetAccounts
 	reloading sync.Mutex            // held by Reload
 	proved    proved
+	guesses   guesses
 	draining  atomic.Bool // written under mu
 	notes     notes
 	setups    rate           // new calls
@@ -97,7 +98,9 @@ func New(cfg Config, relay call.Relay, log *slog.Logger, metrics *Metrics) (*Ser
 	s.phones = registrar.New(registrar.Config{
 		Endpoint: endpoint, UserAgent: func() string { return s.state().cfg.UserAgent }, Log: log, Metrics: metrics.phones, Moved: s.phoneMoved,
 		Changed: s.phoneChanged,
-		Failed:  func(f *transport.Flow) { endpoint.Misbehaved(f, transport.OffenceDigest) },
+		Failed:  s.wrongPassword,
+		Proven:  s.rightPassword,
+		Unknown: func(f *transport.Flow) { endpoint.Misbehaved(f, transport.OffenceDigest, true) },
 	})
 	s.current.Store(s.newState(cfg))
 	s.open(cfg.Accounts, nil, false)

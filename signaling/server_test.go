@@ -102,6 +102,9 @@ func (m message) header(name string) string {
 	return found[1]
 }
 
+// uri is that of a request.
+func (m message) uri() string { return strings.Fields(m.text)[1] }
+
 func (m message) body() string {
 	_, body, _ := strings.Cut(m.text, "\r\n\r\n")
 	return body

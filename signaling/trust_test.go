@@ -163,40 +163,54 @@ func TestOfficeAfterARestart(t *testing.T) {
 		p.send(fmt.Sprintf("OPTIONS sip:%s SIP/2.0\nVia: SIP/2.0/UDP %s;branch=z9hG4bKo%d;rport\nMax-Forwards: 70\nFrom: <sip:%s@%s>;tag=o\n"+
 			"To: <sip:%s>\nCall-ID: options-%d\nCSeq: 1 OPTIONS\n\n", serverIP, p.addr(), i, p.user, serverIP, serverIP, i))
 	}
-	answer := func(p *telephone, status, extra string) {
-		t.Helper()
-		done := make(chan message, 1)
-		go func() { done <- p.ask("REGISTER", p.user, "Authorization: Digest username=\"x\"\n", "", nil) }() // waited for below
-		req := f.dialer.want("REGISTER ")
-		if extra == "" {
-			extra = "Contact: " + req.header("Contact") + "\n"
-		}
-		f.dialer.answer(req, status, "d", extra, "")
-		wantStatus(t, <-done, status)
-	}
-	const no = "WWW-Authenticate: Digest realm=\"asterisk\", nonce=\"n\"\n"
-	answer(phones[0], "401 Unauthorized", no)
+	f.judges(t, phones[0], false)
 	if bans := f.Bans(); len(bans) != 1 || !bans[0].Door || bans[0].Why != transport.OffenceUnknown {
 		t.Fatalf("banned: %+v", bans)
 	}
-	answer(phones[0], "200 OK", "")
-	answer(phones[1], "200 OK", "")
+	f.judges(t, phones[0], true)
+	f.judges(t, phones[1], true)
 	if bans := f.Bans(); len(bans) != 0 {
 		t.Errorf("still banned: %+v", bans)
 	}
 }
 
-// Who guesses passwords where nobody has registered loses the door too.
+// judges lets a phone show a password to the dialer, which takes it or does not.
+func (f *fixture) judges(t *testing.T, p *telephone, right bool) {
+	t.Helper()
+	done := make(chan message, 1)
+	go func() { // waited for below
+		done <- p.ask("REGISTER", p.user, fmt.Sprintf("Authorization: Digest username=%q, realm=\"asterisk\", nonce=\"n\", uri=\"sip:x\", response=\"x\"\n", p.user), "", nil)
+	}()
+	req := f.dialer.want("REGISTER ")
+	status, extra := "401 Unauthorized", "WWW-Authenticate: Digest realm=\"asterisk\", nonce=\"n\"\n"
+	if right {
+		status, extra = "200 OK", "Contact: "+req.header("Contact")+"\n"
+	}
+	f.dialer.answer(req, status, "d", extra, "")
+	wantStatus(t, <-done, status)
+}
+
+// Where nobody has registered, a phone with a wrong password is kept out and shuts out nobody; who guesses passwords of several loses the door too.
 func TestTheDoorClosesForGuesses(t *testing.T) {
 	f := office(t)
-	p := newTelephone(t, f, "101", "secret")
+	one, another := newTelephone(t, f, "101", ""), newTelephone(t, f, "102", "")
 	for range 5 {
-		done := make(chan message, 1)
-		go func() { done <- p.ask("REGISTER", "101", "Authorization: Digest username=\"x\"\n", "", nil) }() // waited for below
-		f.dialer.answer(f.dialer.want("REGISTER "), "401 Unauthorized", "d", "WWW-Authenticate: Digest realm=\"asterisk\", nonce=\"n\"\n", "")
-		wantStatus(t, <-done, "401")
+		f.judges(t, one, false)
 	}
-	if bans := f.Bans(); len(bans) != 1 || bans[0].Door || bans[0].Why != transport.OffenceDigest {
-		t.Errorf("banned: %+v", bans)
+	wantStatus(t, one.ask("REGISTER", "101", "", "", nil), "503 SBC heard too many wrong passwords")
+	for range 6 {
+		if bans := f.Bans(); len(bans) != 1 || !bans[0].Door || bans[0].Why != transport.OffenceDigest {
+			t.Fatalf("banned: %+v", bans)
+		}
+		another.user = fmt.Sprint(another.user, "1")
+		for range 2 { // the first of each may be a mistake
+			if bans := f.Bans(); bans[0].Door {
+				f.judges(t, another, false)
+			}
+		}
+		if !f.Bans()[0].Door {
+			return
+		}
 	}
+	t.Errorf("banned: %+v", f.Bans())
 }

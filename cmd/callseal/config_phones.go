@@ -213,7 +213,7 @@ func (l *loader) keys(place, user, realm, called, password, file, ha1 string) au
 
 // passwordFile reads the one line of a file.
 func (l *loader) passwordFile(place, name string) auth.Secret {
-	text := l.file(place, name, "a file with the password in it")
+	text := l.secretFile(place, name, "the path of a file with the password in it")
 	if text == nil {
 		return auth.Secret{}
 	}

@@ -85,7 +85,7 @@ func (l *loader) password(place string, raw *rawAuth) auth.Secret {
 		l.fail(place+".password", fault{"is missing", "write it, or password_file with the path of a file that holds nothing else"})
 	default:
 		at := place + ".password_file"
-		data := l.file(at, raw.PasswordFile, "the path of a file that holds the password and nothing else")
+		data := l.secretFile(at, raw.PasswordFile, "the path of a file that holds the password and nothing else")
 		if data == nil {
 			return auth.Secret{}
 		}

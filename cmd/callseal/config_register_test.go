@@ -39,6 +39,8 @@ func TestPropertyPasswordsAreNotReported(t *testing.T) {
 			`{name: telco, uri: "sips:a.example", auth: {user: u, ` + quoted + `: x}}`,
 			`{name: telco, uri: "sips:a.example", auth: {user: u, password_file: secret.txt}}`,
 			`{name: telco, uri: "sips:a.example", inbound_auth: {user: u, password: ` + quoted + `}}`,
+			`{name: telco, uri: "sips:a.example", auth: {user: u, password_file: ` + quoted + `}}`,
+			`{name: telco, uri: "sips:a.example", inbound_auth: {user: u, password_file: ` + quoted + `}}`,
 			`{name: telco, uri: "sips:a.example", inbound_auth: {user: u, ha1: ` + quoted + `}}`,
 			`{name: telco, uri: "sips:a.example", inbound_auth: {user: u, ` + quoted + `: x}}`,
 			`{name: telco, uri: "sips:a.example", inbound_auth: ` + quoted + `}`,

@@ -88,6 +88,23 @@ func (l *loader) file(place, name, what string) []byte {
 	return nil
 }
 
+// secretFile is file for one that holds a password. Its errors do not say what is written there: it may be the password itself.
+func (l *loader) secretFile(place, name, what string) []byte {
+	_, err := l.files.ReadFile(name)
+	if name != "" && err != nil {
+		why := "names no file that can be read"
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			why = "names no file that is there"
+		case errors.Is(err, fs.ErrPermission):
+			why = "names a file that may not be read by this user (65532 in the container)"
+		}
+		l.fail(place, fault{why, "give " + what + ", not the password itself"})
+		return nil
+	}
+	return l.file(place, name, what)
+}
+
 // keyMode warns about a key that every user of the machine can read.
 func (l *loader) keyMode(place, name string) {
 	if info, err := l.files.Stat(name); err == nil && info.Mode().Perm()&0o004 != 0 {

@@ -2,8 +2,11 @@ package auth
 
 import (
 	"fmt"
+	"net/url"
 	"strconv"
 	"strings"
+
+	"github.com/emiago/sipgo/sip"
 )
 
 // claim is what an Authorization header says (RFC 7616 section 3.4).
@@ -69,4 +72,35 @@ func claimOf(p map[string]string) (claim, error) {
 	default: // auth-int is never offered
 		return claim{}, fmt.Errorf("%w: qop %q", ErrUnsupported, clip(c.proof.QOP))
 	}
+}
+
+// UserOf is the user that an Authorization header names, or "".
+func UserOf(value string) string {
+	c, err := parseClaim(value)
+	if err != nil {
+		return ""
+	}
+	return c.user
+}
+
+// sameTarget tells whether an answer was made for the URI of its request (RFC 7616 section 3.4.6), as far as that says whom or which number the
+// request is for. Hosts and parameters differ without harm: chan_sip's do, and each listener has many names.
+func sameTarget(claimed, requested string) bool {
+	if claimed == requested {
+		return true
+	}
+	var a, b sip.Uri
+	if sip.ParseUri(claimed, &a) != nil || sip.ParseUri(requested, &b) != nil {
+		return false
+	}
+	return plainUser(a.User) == plainUser(b.User)
+}
+
+// plainUser is the user part of a URI without escapes and parameters.
+func plainUser(user string) string {
+	user, _, _ = strings.Cut(user, ";")
+	if plain, err := url.PathUnescape(user); err == nil {
+		return plain
+	}
+	return user
 }

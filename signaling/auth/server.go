@@ -12,7 +12,7 @@ import (
 
 // Verdict is what becomes of a request's credentials.
 //
-//	none for our realm -> Missing; not readable -> Malformed; a nonce that is not ours, too old or used up -> Stale; another digest, or an
+//	none for our realm -> Missing; not readable -> Malformed; made for another URI -> Elsewhere; a nonce that is not ours, too old or used up -> Stale; another digest, or an
 //	unknown user -> Wrong; else Accepted
 type Verdict uint8
 
@@ -22,11 +22,12 @@ const (
 	Malformed                // credentials that cannot be read
 	Stale                    // the nonce cannot serve, or not again: the client tries anew without asking anybody
 	Wrong                    // an unknown user or another password
+	Elsewhere                // their uri is not where the request goes
 	Accepted
 )
 
 // Verdicts lists every verdict.
-func Verdicts() []Verdict { return []Verdict{Missing, Malformed, Stale, Wrong, Accepted} }
+func Verdicts() []Verdict { return []Verdict{Missing, Malformed, Stale, Wrong, Elsewhere, Accepted} }
 
 // String gives the name used in logs and metrics.
 func (v Verdict) String() string {
@@ -39,6 +40,8 @@ func (v Verdict) String() string {
 		return "stale"
 	case Wrong:
 		return "wrong"
+	case Elsewhere:
+		return "uri"
 	case Accepted:
 		return "accepted"
 	default:
@@ -83,15 +86,17 @@ func (s *Server) Challenges(remote string, stale bool, now time.Time, offer []Al
 	return out
 }
 
-// Check judges the values of a request's Authorization headers. The user is who the client says it is, and proven only when the verdict is
+// Check judges the values of a request's Authorization headers; target is its request-URI. The user is who the client says it is, and proven only when the verdict is
 // Accepted. No answer is accepted twice (RFC 7616 section 3.4, nc).
-func (s *Server) Check(method string, values []string, remote string, now time.Time, offer []Algorithm) (user string, v Verdict) {
+func (s *Server) Check(method, target string, values []string, remote string, now time.Time, offer []Algorithm) (user string, v Verdict) {
 	c, v := s.own(values, offer)
 	if v != Accepted {
 		return "", v
 	}
 	id, fresh := s.mint.read(c.proof.Nonce, remote, now)
 	switch {
+	case !sameTarget(c.proof.URI, target):
+		return c.user, Elsewhere
 	case !fresh:
 		return c.user, Stale
 	case !s.proves(&c, method):
@@ -118,7 +123,7 @@ func (s *Server) own(values []string, offer []Algorithm) (claim, Verdict) {
 }
 
 // proves tells whether the digest comes from the user's password. An unknown user costs what a known one does: a lookup, the same hashes, a
-// comparison in constant time. The uri is the client's own: chan_sip's differs from its request-URI.
+// comparison in constant time. What is hashed is the client's own uri, as it wrote it.
 func (s *Server) proves(c *claim, method string) bool {
 	keys, known := s.lookup(c.user)
 	secret := keys.secret(s.realm, c.proof.Algorithm)

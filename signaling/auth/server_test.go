@@ -67,7 +67,7 @@ func TestCheck(t *testing.T) {
 	}
 	fresh := func(a Algorithm) Challenge { return asked(t, s.Challenges(remote, false, now, []Algorithm{a})[0]) }
 	used := fresh(MD5)
-	s.Check("INVITE", []string{answered(used, "alice", "wonderland", "INVITE", 5, false)}, remote, now, both)
+	s.Check("INVITE", "sip:example.com", []string{answered(used, "alice", "wonderland", "INVITE", 5, false)}, remote, now, both)
 	for _, row := range []struct {
 		name   string
 		header string
@@ -101,17 +101,17 @@ func TestCheck(t *testing.T) {
 		{"too long", `Digest username="` + strings.Repeat("a", 2000) + `", realm="asterisk", nonce="a", uri="sip:x", response="b"`, remote, 0, Malformed},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			user, v := s.Check("INVITE", []string{row.header}, row.from, now.Add(row.after), both)
+			user, v := s.Check("INVITE", "sip:example.com", []string{row.header}, row.from, now.Add(row.after), both)
 			if v != row.want || v == Accepted && user != "alice" {
 				t.Errorf("%s of %q, want %s", v, user, row.want)
 			}
 		})
 	}
-	if _, v := s.Check("INVITE", nil, remote, now, both); v != Missing {
+	if _, v := s.Check("INVITE", "sip:example.com", nil, remote, now, both); v != Missing {
 		t.Errorf("without credentials: %s", v)
 	}
 	two := []string{answered(Challenge{Realm: "other", Algorithm: MD5, Nonce: "x"}, "alice", "y", "INVITE", 1, false), answered(fresh(MD5), "alice", "wonderland", "INVITE", 1, false)}
-	if _, v := s.Check("INVITE", two, remote, now, both); v != Accepted {
+	if _, v := s.Check("INVITE", "sip:example.com", two, remote, now, both); v != Accepted {
 		t.Errorf("behind the credentials of another realm: %s", v)
 	}
 }
@@ -126,7 +126,7 @@ func TestKeysOfOneAlgorithm(t *testing.T) {
 	now := time.Now()
 	for i, want := range []Verdict{Wrong, Accepted} {
 		ch := asked(t, s.Challenges(remote, false, now, both)[i])
-		if _, v := s.Check("INVITE", []string{answered(ch, "alice", "wonderland", "INVITE", 1, false)}, remote, now, both); v != want {
+		if _, v := s.Check("INVITE", "sip:example.com", []string{answered(ch, "alice", "wonderland", "INVITE", 1, false)}, remote, now, both); v != want {
 			t.Errorf("%s: %s, want %s", ch.Algorithm, v, want)
 		}
 	}
@@ -158,7 +158,7 @@ func TestPropertyNoReplayIsAccepted(t *testing.T) {
 		accepted := map[string]bool{}
 		var wire []sent
 		send := func(m sent) Verdict {
-			_, v := s.Check("REGISTER", []string{m.header}, remote, now, both)
+			_, v := s.Check("REGISTER", "sip:example.com", []string{m.header}, remote, now, both)
 			if v != Accepted {
 				return v
 			}
@@ -222,7 +222,7 @@ func TestClientWithKeys(t *testing.T) {
 	}
 	req := sip.NewRequest(sip.REGISTER, sip.Uri{Scheme: "sip", Host: "example.com"})
 	x.Sign(req)
-	if user, v := s.Check("REGISTER", []string{req.GetHeader("Authorization").Value()}, remote, now, both); v != Accepted || user != "alice" {
+	if user, v := s.Check("REGISTER", "sip:example.com", []string{req.GetHeader("Authorization").Value()}, remote, now, both); v != Accepted || user != "alice" {
 		t.Errorf("%s of %q", v, user)
 	}
 	other := sip.NewResponse(401, "Unauthorized")
@@ -262,7 +262,7 @@ func TestUnknownUsersTakeAsLong(t *testing.T) {
 		for _, user := range []string{"alice", "bob"} {
 			header := []string{answered(asked(t, s.Challenges(remote, false, now, both)[0]), user, "guess", "REGISTER", 1, false)}
 			begin := time.Now()
-			if _, v := s.Check("REGISTER", header, remote, now, both); v != Wrong {
+			if _, v := s.Check("REGISTER", "sip:example.com", header, remote, now, both); v != Wrong {
 				t.Fatalf("%s: %s", user, v)
 			}
 			took[user] = append(took[user], time.Since(begin))
@@ -289,8 +289,43 @@ func FuzzClaim(f *testing.F) {
 		if err == nil && (c.user == "" || c.proof.Nonce == "" || c.response == "" || len(c.user) > longest || c.proof.QOP != "" && c.count == 0) {
 			t.Errorf("taken: %+v", c.proof)
 		}
-		if _, v := s.Check("INVITE", []string{value}, remote, time.Now(), both); v == Accepted {
+		if _, v := s.Check("INVITE", "sip:example.com", []string{value}, remote, time.Now(), both); v == Accepted {
 			t.Error("accepted")
 		}
 	})
+}
+
+// TestCheckTarget: an answer is good for the number or user that it was made for (RFC 7616 section 3.4.6); hosts and parameters differ without harm.
+func TestCheckTarget(t *testing.T) {
+	s := NewServer("asterisk", users)
+	now := time.Now()
+	for _, row := range []struct {
+		uri, target string
+		want        Verdict
+	}{
+		{"sip:18005551212@sbc.example", "sip:18005551212@sbc.example", Accepted},
+		{"sip:18005551212@sbc.example", "sips:18005551212@192.0.2.1:5061;transport=tls", Accepted},
+		{"sip:%23100@sbc.example", "sip:#100@sbc.example", Accepted},
+		{"sip:sbc.example", "sip:sbc.example:5061;transport=tls", Accepted},
+		{"sip:100;phone-context=x@sbc.example", "sip:100@sbc.example", Accepted},
+		{"tel:+1800", "tel:+1800", Accepted},
+		{"sip:18005551212@sbc.example", "sip:19005551212@sbc.example", Elsewhere},
+		{"sip:sbc.example", "sip:101@sbc.example", Elsewhere},
+		{"sip:Alice@sbc.example", "sip:alice@sbc.example", Elsewhere},
+		{"nonsense", "sip:100@sbc.example", Elsewhere},
+	} {
+		ch := asked(t, s.Challenges(remote, false, now, []Algorithm{MD5})[0])
+		p := Proof{Algorithm: MD5, Realm: ch.Realm, Nonce: ch.Nonce, CNonce: "x", QOP: "auth", Count: "00000001", Method: "INVITE", URI: row.uri}
+		value := fmt.Sprintf(`Digest username="alice", realm="asterisk", nonce="%s", uri="%s", algorithm=MD5, qop=auth, cnonce="x", nc=00000001, response="%s"`,
+			ch.Nonce, row.uri, p.Response(MD5.Hash("alice", "asterisk", "wonderland")))
+		if UserOf(value) != "alice" {
+			t.Errorf("the user of %s is %q", value, UserOf(value))
+		}
+		if _, v := s.Check("INVITE", row.target, []string{value}, remote, now, both); v != row.want {
+			t.Errorf("made for %s, sent to %s: %s, want %s", row.uri, row.target, v, row.want)
+		}
+	}
+	if UserOf("Basic x") != "" {
+		t.Error("a user of another scheme")
+	}
 }

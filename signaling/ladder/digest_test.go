@@ -13,8 +13,8 @@ var (
 	digestParams = regexp.MustCompile(`realm="([^"]*)", nonce="([^"]*)"`)
 )
 
-// proofs puts the answers to the agent's last challenge where a header's value asks for them (RFC 7616 section 3.4).
-func (a *agent) proofs(value string) (string, error) {
+// proofs puts the answers to the agent's last challenge where a header's value of a request to uri asks for them (RFC 7616 section 3.4).
+func (a *agent) proofs(value, uri string) (string, error) {
 	if !digestWord.MatchString(value) {
 		return value, nil
 	}
@@ -25,7 +25,7 @@ func (a *agent) proofs(value string) (string, error) {
 		}
 		return digestWord.ReplaceAllStringFunc(value, func(word string) string {
 			w := digestWord.FindStringSubmatch(word)
-			method, user, password, count, uri := w[1], w[2], w[3], w[4], "sip:18005551212@sbc.example"
+			method, user, password, count := w[1], w[2], w[3], w[4]
 			response := hash(hash(user+":"+p[1]+":"+password) + ":" + p[2] + ":" + count + ":c1:auth:" + hash(method+":"+uri))
 			return fmt.Sprintf(`Digest username="%s", realm="%s", nonce="%s", uri="%s", response="%s", algorithm=MD5, cnonce="c1", qop=auth, nc=%s`,
 				user, p[1], p[2], uri, response, count)

@@ -325,10 +325,6 @@ func (p *player) wait(d time.Duration) error {
 
 // fill puts what is only known at run time into a header's value.
 func (p *player) fill(a *agent, value string) (string, error) {
-	value, err := a.proofs(value)
-	if err != nil {
-		return "", err
-	}
 	pairs := []string{"{server}", a.server.String()}
 	for name, at := range machines {
 		pairs = append(pairs, "{"+name+"}", at.String())

@@ -236,8 +236,18 @@ func able(s *step, m *message) {
 // override replaces and adds the headers that the script names.
 func (a *agent) override(s *step, m *message) error {
 	once := map[string]bool{}
+	if to := s.words["to"]; to != "" {
+		to, err := a.player.fill(a, to)
+		if err != nil {
+			return err
+		}
+		m.start = m.method() + " " + to + " SIP/2.0"
+	}
 	for _, h := range s.headers {
-		value, err := a.player.fill(a, h.value)
+		value, err := a.proofs(h.value, m.uri())
+		if err == nil {
+			value, err = a.player.fill(a, value)
+		}
 		if err != nil {
 			return err
 		}
@@ -256,7 +266,6 @@ func (a *agent) override(s *step, m *message) error {
 		"totag":   func(v string) { m.set("To", retag(m.get("To"), v)) },
 		"fromtag": func(v string) { m.set("From", retag(m.get("From"), v)) },
 		"callid":  func(v string) { m.set("Call-ID", v) },
-		"to":      func(v string) { m.start = m.method() + " " + v + " SIP/2.0" },
 	} {
 		if v := s.words[word]; v != "" {
 			v, err := a.player.fill(a, v)

@@ -42,9 +42,12 @@ type Config struct {
 	// Moved is told of a phone that has registered anew by another flow than
 	// before.
 	Moved func(Phone)
-	// Failed is told of a flow over which somebody registered with a wrong
-	// password, or as nobody whom the dialer knows.
-	Failed func(*transport.Flow)
+	// Failed is told of a REGISTER whose password its dialer refuses, Unknown of
+	// one that a dialer refuses as nobody's whom it knows.
+	Failed  func(tx *transport.ServerTx, a *Ask)
+	Unknown func(*transport.Flow)
+	// Proven is told of one whose password it takes.
+	Proven func(tx *transport.ServerTx, a *Ask)
 	// Changed is told of a phone that has registered, is there again, or is lost or
 	// forgotten. It must neither block nor ask anything of it.
 	Changed func(Phone, Presence)
@@ -60,7 +63,9 @@ type Registrar struct {
 	log       *slog.Logger
 	metrics   *Metrics
 	moved     func(Phone)
-	failed    func(*transport.Flow)
+	failed    func(*transport.ServerTx, *Ask)
+	unknown   func(*transport.Flow)
+	proven    func(*transport.ServerTx, *Ask)
 	table     *Table
 	notes     notes
 
@@ -77,7 +82,7 @@ type Registrar struct {
 func New(c Config) *Registrar {
 	table := NewTable(MaxPhones, c.Metrics)
 	table.changed = c.Changed
-	return &Registrar{endpoint: c.Endpoint, userAgent: c.UserAgent, log: c.Log, metrics: c.Metrics, moved: c.Moved, failed: c.Failed,
+	return &Registrar{endpoint: c.Endpoint, userAgent: c.UserAgent, log: c.Log, metrics: c.Metrics, moved: c.Moved, failed: c.Failed, unknown: c.Unknown, proven: c.Proven,
 		table: table, at: map[netip.Prefix]int{}, asked: map[string]*asked{}, last: map[string]uint32{}, least: map[string]time.Duration{}}
 }
 
@@ -140,16 +145,22 @@ func (r *Registrar) answered(tx *transport.ServerTx, a *Ask, up Upstream, wanted
 	case said.IsSuccess():
 		r.accepted(tx, a, up, wanted, seq, said)
 	case code == 401 || code == 407:
-		if shows(theirs) && !stale(said) {
-			r.fails(tx)
-			if _, here := r.table.Find(token(a.User, a.identity)); !here { // one that is has an old nonce, not a wrong password
+		outcome, wrong := Challenged, shows(theirs) && !stale(said)
+		if wrong {
+			if !r.table.On(tx.Flow(), a.User) { // one that is has an old nonce, not a wrong password
+				outcome = WrongPassword
+			}
+			if _, here := r.table.Find(token(a.User, a.identity)); !here {
 				r.refusedBy(tx.Flow(), a.User, name, code, header.Foreign(said.Reason))
 			}
 		}
 		res := r.answer(theirs, code, header.Foreign(said.Reason))
 		header.Challenges(res, said)
 		header.Copy(res, said, told.down)
-		r.finish(tx, res, Challenged)
+		r.finish(tx, res, outcome)
+		if wrong && r.failed != nil {
+			r.failed(tx, a)
+		}
 	case code < 400:
 		r.refusedBy(tx.Flow(), a.User, name, code, header.Foreign(said.Reason))
 		r.finish(tx, r.answer(theirs, 503, header.Phrase(name+" redirects and that is not followed")), Refused)
@@ -161,21 +172,22 @@ func (r *Registrar) answered(tx *transport.ServerTx, a *Ask, up Upstream, wanted
 				r.mu.Unlock()
 			}
 		}
-		if code == 403 || code == 404 {
-			r.fails(tx)
+		outcome := Refused
+		if code == 403 && shows(theirs) { // chan_sip says so of a wrong password
+			outcome = WrongPassword
 		}
 		if code != 423 {
 			r.refusedBy(tx.Flow(), a.User, name, code, header.Foreign(said.Reason))
 		}
 		res := r.answer(theirs, code, header.Foreign(said.Reason))
 		header.Copy(res, said, told.down)
-		r.finish(tx, res, Refused)
-	}
-}
-
-func (r *Registrar) fails(tx *transport.ServerTx) {
-	if r.failed != nil {
-		r.failed(tx.Flow())
+		r.finish(tx, res, outcome)
+		switch {
+		case outcome == WrongPassword && r.failed != nil:
+			r.failed(tx, a)
+		case (code == 403 || code == 404) && r.unknown != nil:
+			r.unknown(tx.Flow())
+		}
 	}
 }
 
@@ -201,6 +213,9 @@ func stale(said *sip.Response) bool {
 // REGISTER's place in what its phone has asked.
 func (r *Registrar) accepted(tx *transport.ServerTx, a *Ask, up Upstream, wanted time.Duration, seq uint32, said *sip.Response) {
 	theirs := tx.Request()
+	if shows(theirs) && r.proven != nil {
+		r.proven(tx, a)
+	}
 	r.table.Remove(a)
 	if a.Contact == nil || a.Remove {
 		outcome := Queried
@@ -271,16 +286,16 @@ func (r *Registrar) enter(a *Ask, from netip.Addr) (uint32, bool) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.waiting >= room || r.at[area(from)] >= maxOfAddress {
+	if r.waiting >= room || r.at[Area(from)] >= maxOfAddress {
 		if now := time.Now(); now.Sub(r.crowded) >= time.Second {
 			r.crowded = now
-			r.log.Warn("REGISTER refused: too many wait for their dialer", "remote", from.String(), "waiting", r.waiting, "from_there", r.at[area(from)],
+			r.log.Warn("REGISTER refused: too many wait for their dialer", "remote", from.String(), "waiting", r.waiting, "from_there", r.at[Area(from)],
 				"advice", "see why the dialer does not answer; if this is no office of yours, keep the address out by a firewall")
 		}
 		return 0, false
 	}
 	r.waiting++
-	r.at[area(from)]++
+	r.at[Area(from)]++
 	id := token(a.User, a.identity)
 	r.ask(id)
 	if len(r.last) > 2*MaxPhones { // of phones that are gone: the clock is ahead of them
@@ -298,8 +313,8 @@ var epoch = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
 func (r *Registrar) leave(a *Ask, from netip.Addr) {
 	r.mu.Lock()
 	r.waiting--
-	if r.at[area(from)]--; r.at[area(from)] == 0 {
-		delete(r.at, area(from))
+	if r.at[Area(from)]--; r.at[Area(from)] == 0 {
+		delete(r.at, Area(from))
 	}
 	then := r.settle(token(a.User, a.identity))
 	r.mu.Unlock()
@@ -308,8 +323,8 @@ func (r *Registrar) leave(a *Ask, from netip.Addr) {
 	}
 }
 
-// area is whom a share is for: an IPv4 address, or an IPv6 /64.
-func area(a netip.Addr) netip.Prefix {
+// Area is whom a share is for: an IPv4 address, or an IPv6 /64.
+func Area(a netip.Addr) netip.Prefix {
 	bits := 32
 	if a.Is6() {
 		bits = 64

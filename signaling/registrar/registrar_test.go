@@ -134,13 +134,13 @@ func TestTokens(t *testing.T) {
 // TestOutcomes: each has a label of its own.
 func TestOutcomes(t *testing.T) {
 	seen := map[string]bool{}
-	for o := Registered; o <= Unreachable; o++ {
+	for o := Registered; o <= WrongPassword; o++ {
 		if seen[o.String()] || strings.Contains(o.String(), "(") {
 			t.Errorf("%d is %s", o, o)
 		}
 		seen[o.String()] = true
 	}
-	if got := (Unreachable + 1).String(); got != "outcome(9)" {
+	if got := (WrongPassword + 1).String(); got != "outcome(10)" {
 		t.Error(got)
 	}
 }

@@ -172,6 +172,28 @@ func (t *Table) Knows(dialer, user string) bool {
 	return false
 }
 
+// On tells whether a phone of that user has registered over a flow.
+func (t *Table) On(f *transport.Flow, user string) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return slices.ContainsFunc(t.byFlow[f.ID()], func(b *binding) bool { return b.ask.User == user })
+}
+
+// IsAt tells whether a phone of that user has registered from an address.
+func (t *Table) IsAt(user string, a netip.Addr) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.byUser[user] == 0 || t.byAddr[a.Unmap()] == 0 {
+		return false
+	}
+	for _, b := range t.bindings {
+		if b.ask.User == user && address(b.flow) == a.Unmap() {
+			return true
+		}
+	}
+	return false
+}
+
 // At tells whether a phone has registered from an address.
 func (t *Table) At(a netip.Addr) bool {
 	t.mu.Lock()

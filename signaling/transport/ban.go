@@ -198,7 +198,7 @@ func (b *bans) offend(who mark, o offence, now time.Time) (ban Ban, ok bool) {
 	if door && (before != nil || s.offences < b.rule.After) {
 		return Ban{}, false
 	}
-	if s.offences = 0; !door {
+	if s.offences = 0; !door || s.grave == 0 {
 		b.suspects.drop(who)
 	}
 	dropped := uint64(0)

@@ -287,7 +287,7 @@ func (e *Endpoint) arrived(f *Flow, m *message) {
 	}
 	if m.fault != nil && m.fault.cause == notSIP {
 		e.metrics.refuse(notSIP)
-		e.Misbehaved(f, OffenceMalformed)
+		e.Misbehaved(f, OffenceMalformed, false)
 		return
 	}
 	e.passed(In, f, f.remote, m.raw)

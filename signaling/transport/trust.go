@@ -229,8 +229,9 @@ func (t *Trust) scanner(m *message) bool {
 
 // Misbehaved counts an offence of whoever is at the other end of a flow. Enough of them are a ban, from the next octet on: datagrams are
 // dropped unread, connections are closed before their handshake, and those that stand are cut; but see Ban.Door.
-func (e *Endpoint) Misbehaved(f *Flow, why Offence) {
-	e.misbehaved(f, offence{why: why, grave: why == OffenceDigest})
+// A grave one is committed by registering, or by what looks like it: enough of those close that door too.
+func (e *Endpoint) Misbehaved(f *Flow, why Offence, grave bool) {
+	e.misbehaved(f, offence{why: why, grave: grave})
 }
 
 func (e *Endpoint) misbehaved(f *Flow, o offence) {

@@ -382,7 +382,7 @@ func TestTrustChanges(t *testing.T) {
 	b := trusting(t, d, true)
 	f := &Flow{proto: TLS, remote: netip.MustParseAddrPort("127.0.9.9:5061")}
 	for range usual.After {
-		b.Misbehaved(f, OffenceDigest)
+		b.Misbehaved(f, OffenceDigest, true)
 	}
 	if len(b.Bans()) != 1 || !b.banned(f.remote.Addr(), TLS, Phone) {
 		t.Fatal("not banned")
@@ -397,7 +397,7 @@ func TestTrustChanges(t *testing.T) {
 	}
 	d.let("127.0.9.9", false)
 	for range 2 * usual.After {
-		b.Misbehaved(f, OffenceDigest)
+		b.Misbehaved(f, OffenceDigest, true)
 	}
 	if len(b.Bans()) != 0 {
 		t.Error("banned without a rule")
@@ -412,7 +412,7 @@ func TestBanEnds(t *testing.T) {
 		f := &Flow{proto: UDP, remote: netip.MustParseAddrPort("192.0.2.9:5060")}
 		for i := range usual.After {
 			time.Sleep(time.Duration(i) * time.Second)
-			b.Misbehaved(f, OffenceDigest)
+			b.Misbehaved(f, OffenceDigest, true)
 		}
 		time.Sleep(usual.For - time.Millisecond)
 		synctest.Wait()
@@ -433,7 +433,7 @@ func BenchmarkBannedDatagram(b *testing.B) {
 	bench := start(b, Config{Handler: newDoorkeeper(), Trust: Trust{Ban: usual}})
 	f := &Flow{proto: UDP, remote: netip.MustParseAddrPort("192.0.2.9:5060")}
 	for range usual.After {
-		bench.Misbehaved(f, OffenceUnknown)
+		bench.Misbehaved(f, OffenceUnknown, false)
 	}
 	b.ReportAllocs()
 	for b.Loop() {

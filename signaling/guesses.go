@@ -1,0 +1,214 @@
+package signaling
+
+import (
+	"fmt"
+	"net/netip"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/emiago/sipgo/sip"
+
+	"callseal/signaling/auth"
+	"callseal/signaling/header"
+	"callseal/signaling/registrar"
+	"callseal/signaling/transport"
+)
+
+// An address with registered phones is never banned, so that whoever guesses passwords behind it is kept out by the account: after as many wrong
+// passwords as lead to a ban, and for as long, what comes from that address for the account is refused, right or wrong, but over the flow by which
+// its phone is registered. Where the accounts change, all of the address is, but for the phones that are registered there.
+
+// lock is what is locked for an address.
+type lock uint8
+
+const (
+	noLock      lock = iota
+	accountLock      // an account
+	addressLock      // all accounts that are not registered there
+)
+
+// locks lists every lock.
+func locks() []lock { return []lock{accountLock, addressLock} }
+
+func (l lock) String() string {
+	switch l {
+	case noLock:
+		return "none"
+	case accountLock:
+		return "account"
+	case addressLock:
+		return "address"
+	}
+	return fmt.Sprintf("lock(%d)", uint8(l))
+}
+
+// spraying is how many times as many wrong passwords, for whatever accounts, lock an address.
+const spraying = 20
+
+// maxGuesses bounds what is remembered; beyond it what is no lock is forgotten first.
+const maxGuesses = 20000
+
+// guesses counts wrong passwords. The zero value has none.
+type guesses struct {
+	mu sync.Mutex // guards by
+	by map[guess]*tally
+}
+
+// guess is what a wrong password is counted for: an account at an address, or, without a user, the address.
+type guess struct {
+	area netip.Prefix // an IPv4 address, or an IPv6 /64
+	user string
+}
+
+type tally struct {
+	since time.Time
+	n     int
+	first string    // of an address: the account that came first
+	until time.Time // it is locked; zero: it is not
+}
+
+func areaOf(f *transport.Flow) netip.Prefix { return registrar.Area(f.Remote().Addr()) }
+
+// add counts a wrong password, and tells what that locks, and whether it may be a mistake: the first of its account, as of a phone that still has
+// a nonce of before a restart, or all of late from there were for this account, as of a phone that has a wrong one.
+func (g *guesses) add(area netip.Prefix, user string, rule transport.BanRule, now time.Time) (locked lock, mistake bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	there, one := g.count(guess{area, ""}, rule, now), g.count(guess{area, user}, rule, now)
+	if there.n == 1 {
+		there.first = user
+	}
+	switch {
+	case there.n == spraying*rule.After:
+		there.until = now.Add(rule.For)
+		locked = addressLock
+	case one.n == rule.After:
+		one.until = now.Add(rule.For)
+		locked = accountLock
+	}
+	return locked, one.n == 1 || there.first == user
+}
+
+// clear forgets those of an account that has shown the right one, unless it is locked.
+func (g *guesses) clear(area netip.Prefix, user string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	key := guess{area, user}
+	one := g.by[key]
+	if one == nil || !one.until.IsZero() {
+		return
+	}
+	delete(g.by, key)
+	if there := g.by[guess{area, ""}]; there != nil && there.until.IsZero() {
+		there.n -= min(one.n, there.n)
+	}
+}
+
+// count adds to one tally; the caller holds mu.
+func (g *guesses) count(key guess, rule transport.BanRule, now time.Time) *tally {
+	t := g.by[key]
+	if t == nil {
+		if len(g.by) >= maxGuesses {
+			g.forget(rule, now)
+		}
+		if g.by == nil {
+			g.by = map[guess]*tally{}
+		}
+		t = &tally{since: now}
+		g.by[key] = t
+	}
+	if now.Sub(t.since) > rule.Within && !now.Before(t.until) {
+		*t = tally{since: now}
+	}
+	t.n++
+	return t
+}
+
+// forget makes room for a quarter of what is kept: of what is over, else of anything that is no lock, else of all; the caller holds mu.
+func (g *guesses) forget(rule transport.BanRule, now time.Time) {
+	const kept = maxGuesses / 4 * 3
+	for key, t := range g.by {
+		if now.Sub(t.since) > rule.Within && !now.Before(t.until) {
+			delete(g.by, key)
+		}
+	}
+	for key, t := range g.by {
+		if len(g.by) > kept && !now.Before(t.until) {
+			delete(g.by, key)
+		}
+	}
+	if len(g.by) > kept {
+		clear(g.by)
+	}
+}
+
+// held tells for how long an account is locked for an address, and by what.
+func (g *guesses) held(area netip.Prefix, user string, now time.Time) (lock, time.Duration) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if t := g.by[guess{area, user}]; t != nil && user != "" && now.Before(t.until) {
+		return accountLock, t.until.Sub(now)
+	}
+	if t := g.by[guess{area, ""}]; t != nil && now.Before(t.until) {
+		return addressLock, t.until.Sub(now)
+	}
+	return noLock, 0
+}
+
+// guessed takes note of a wrong password of somebody at the listeners of phones, for an account.
+func (s *Server) guessed(f *transport.Flow, user string) {
+	rule, now := s.state().cfg.Trust.Ban, time.Now()
+	if rule.After <= 0 {
+		return
+	}
+	locked, mistake := s.guesses.add(areaOf(f), user, rule, now)
+	if locked != noLock {
+		s.metrics.local.lock(locked)
+		s.notes.warn(s.log, now, locked.String()+" locked for wrong passwords", "remote", f.Remote().String(), "listener", f.Listener(),
+			"phone", header.Clean(user), "for", rule.For.String(), "advice", "correct the password of this phone; if it is none of yours, look for who guesses behind this address")
+	}
+	// What may be a mistake does not shut out the rest of an office.
+	s.endpoint.Misbehaved(f, transport.OffenceDigest, !mistake)
+}
+
+// lockedOut refuses what comes for a locked account; nil where it is not.
+func (s *Server) lockedOut(f *transport.Flow, user string) *refusal {
+	by, rest := s.guesses.held(areaOf(f), user, time.Now())
+	table := s.phones.Table()
+	if by == noLock || table.On(f, user) || by == addressLock && table.IsAt(user, f.Remote().Addr()) {
+		return nil
+	}
+	after := strconv.Itoa(int(rest.Seconds()) + 1)
+	return &refusal{503, "SBC heard too many wrong passwords", "locked", []sip.Header{sip.NewHeader("Retry-After", after)}}
+}
+
+// claimed are the accounts that a REGISTER is for: that of its AOR, and that of its password.
+func claimed(req *sip.Request, a *registrar.Ask) []string {
+	all := []string{a.User}
+	for _, name := range []string{"authorization", "proxy-authorization"} {
+		for _, h := range req.GetHeaders(name) {
+			if user := auth.UserOf(h.Value()); user != "" && user != a.User {
+				all = append(all, user)
+			}
+		}
+	}
+	return all[:min(len(all), 3)]
+}
+
+// wrongPassword takes a dialer's word that a phone's password is wrong.
+func (s *Server) wrongPassword(tx *transport.ServerTx, a *registrar.Ask) {
+	f, users := tx.Flow(), claimed(tx.Request(), a)
+	named := users[len(users)-1]
+	if s.phones.Table().On(f, named) {
+		return // it is known there: its nonce is an old one
+	}
+	s.guessed(f, named)
+}
+
+// rightPassword takes its word that it is right.
+func (s *Server) rightPassword(tx *transport.ServerTx, a *registrar.Ask) {
+	for _, user := range claimed(tx.Request(), a) {
+		s.guesses.clear(areaOf(tx.Flow()), user)
+	}
+}

@@ -1,0 +1,122 @@
+package signaling
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"callseal/signaling/transport"
+)
+
+// TestGuessesBehindAPhone: an address with a registered phone is never banned. Whoever guesses passwords there is counted, named in the log and
+// kept out, and neither the phones that are registered nor others of the office are.
+func TestGuessesBehindAPhone(t *testing.T) {
+	f := office(t)
+	phone, victim, guesser := newTelephone(t, f, "101", ""), newTelephone(t, f, "102", ""), newTelephone(t, f, "102", "")
+	f.judges(t, phone, true)
+	f.judges(t, victim, true)
+	for range 5 {
+		f.judges(t, guesser, false)
+	}
+	no := guesser.ask("REGISTER", "102", "", "", nil)
+	wantStatus(t, no, "503 SBC heard too many wrong passwords")
+	if no.header("Retry-After") == "" {
+		t.Error("without Retry-After")
+	}
+	f.judges(t, victim, true) // by its own flow
+	f.judges(t, victim, false)
+	f.judges(t, newTelephone(t, f, "103", ""), true)
+	if got := testutil.ToFloat64(f.metrics.local.locks.WithLabelValues("account")); got != 1 {
+		t.Errorf("%v locks counted", got)
+	}
+	if log := f.logs.String(); !strings.Contains(log, `msg="account locked for wrong passwords"`) || !strings.Contains(log, "phone=102") {
+		t.Error("the lock is not in the log")
+	}
+	for n := range spraying*5 - 5 {
+		guesser.user = fmt.Sprint(2000 + n)
+		f.judges(t, guesser, false)
+	}
+	wantStatus(t, newTelephone(t, f, "104", "").ask("REGISTER", "104", "", "", nil), "503 SBC heard too many wrong passwords")
+	f.judges(t, phone, true)
+	f.judges(t, newTelephone(t, f, "101", ""), true) // it has another port now
+	if bans := f.Bans(); len(bans) != 0 {
+		t.Errorf("banned: %+v", bans)
+	}
+	if got := testutil.ToFloat64(f.metrics.local.locks.WithLabelValues("address")); got != 1 {
+		t.Errorf("%v locks counted", got)
+	}
+}
+
+// TestGuessesAtOurRegistrar: the same where callseal knows the passwords; the right one is not told from a wrong one while the account is locked,
+// but by the phone's own flow.
+func TestGuessesAtOurRegistrar(t *testing.T) {
+	f := newFixture(t, local(wary))
+	phone := newTelephone(t, f, "101", "secret-101")
+	wantStatus(t, phone.proves("REGISTER", "101", "", ""), "200")
+	for range 5 {
+		wantStatus(t, newTelephone(t, f, "101", "guess").proves("REGISTER", "101", "", ""), "401")
+	}
+	wantStatus(t, newTelephone(t, f, "101", "guess").proves("REGISTER", "101", "", ""), "503 SBC heard too many wrong passwords")
+	wantStatus(t, newTelephone(t, f, "101", "secret-101").proves("MESSAGE", "101", "", ""), "503 SBC heard too many wrong passwords")
+	wantStatus(t, phone.proves("REGISTER", "101", "", ""), "200")
+	wantStatus(t, newTelephone(t, f, "102", "secret-102").proves("REGISTER", "102", "", ""), "200")
+}
+
+func TestGuesses(t *testing.T) {
+	rule := transport.BanRule{After: 3, Within: time.Minute, For: 5 * time.Minute}
+	now := time.Now()
+	here, there := netip.MustParsePrefix("192.0.2.1/32"), netip.MustParsePrefix("2001:db8::/64")
+	var g guesses
+	add := func(area netip.Prefix, user string, wantLock lock, wantMistake bool) {
+		t.Helper()
+		if l, mistake := g.add(area, user, rule, now); l != wantLock || mistake != wantMistake {
+			t.Errorf("%s at %s: %s, mistake %v; want %s, %v", user, area, l, mistake, wantLock, wantMistake)
+		}
+	}
+	held := func(area netip.Prefix, user string, want lock) {
+		t.Helper()
+		if got, rest := g.held(area, user, now); got != want || (rest > 0) != (want != noLock) {
+			t.Errorf("%s at %s: %s for %s, want %s", user, area, got, rest, want)
+		}
+	}
+	add(here, "a", noLock, true)
+	add(here, "a", noLock, true)
+	add(here, "b", noLock, true) // its first
+	add(here, "b", noLock, false)
+	add(there, "a", noLock, true)
+	held(here, "a", noLock)
+	add(here, "a", accountLock, true)
+	held(here, "a", accountLock)
+	held(here, "b", noLock)
+	held(there, "a", noLock)
+	g.clear(here, "a") // too late
+	held(here, "a", accountLock)
+	g.clear(here, "b")
+	add(here, "b", noLock, true)
+	now = now.Add(rule.For)
+	held(here, "a", noLock)
+	add(here, "a", noLock, true)
+	add(here, "a", noLock, true)
+	now = now.Add(rule.Within + time.Second)
+	add(here, "a", noLock, true) // the others are forgotten
+	for i := range spraying*rule.After - 2 {
+		add(here, fmt.Sprint(i), noLock, true)
+	}
+	add(here, "z", addressLock, true)
+	held(here, "anybody", addressLock)
+	held(there, "anybody", noLock)
+	for i := range 2 * maxGuesses {
+		g.add(netip.PrefixFrom(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}), 32), "x", rule, now)
+	}
+	if len(g.by) > maxGuesses {
+		t.Errorf("%d are remembered", len(g.by))
+	}
+	held(here, "anybody", addressLock)
+	if got := lock(9).String(); got != "lock(9)" || noLock.String() != "none" {
+		t.Error(got)
+	}
+}

@@ -11,6 +11,7 @@ import (
 	"callseal/signaling/call"
 	"callseal/signaling/dialog"
 	"callseal/signaling/header"
+	"callseal/signaling/register"
 	"callseal/signaling/transport"
 	"callseal/signaling/trunk"
 )
@@ -89,6 +90,28 @@ func (s *Server) question(ctx context.Context, t *trunk.Trunk) {
 			}
 		},
 	})
+}
+
+// registersAgain is how far apart registrations are refreshed at a trunk that is back.
+const registersAgain = 20 * time.Millisecond
+
+// cameBack refreshes what is registered at a trunk that was silent and answers again: it may have been started anew, and have forgotten it. Over TCP
+// and TLS the end of the connection has told that already.
+func (s *Server) cameBack(name string) {
+	var all []*register.Registration
+	for _, k := range s.registrations.list() {
+		if k.trunk.Name() == name {
+			all = append(all, k.Registration)
+		}
+	}
+	for _, k := range s.lines.list() {
+		if k.Dialer == name {
+			all = append(all, k.Registration)
+		}
+	}
+	for i, k := range all {
+		k.Soon(time.Duration(i) * registersAgain)
+	}
 }
 
 func (s *Server) optionsTo(t *trunk.Trunk) *sip.Request {

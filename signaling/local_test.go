@@ -385,3 +385,30 @@ func TestSeveralContactsLeave(t *testing.T) {
 		t.Errorf("not removed: %v, %+v; the dialer gets %s", tokens, f.Phones(), req.text)
 	}
 }
+
+// TestDialerThatComesBack: a dialer that was silent and answers OPTIONS again may have been started anew, and is told of its phones at once.
+func TestDialerThatComesBack(t *testing.T) {
+	f := newFixture(t, local(func(c *Config) {
+		c.Table.Trunks[0].Health = trunk.Health{Interval: 200 * time.Millisecond, DownAfter: 2, UpAfter: 1}
+	}))
+	p := newTelephone(t, f, "101", "secret-101")
+	wantStatus(t, p.proves("REGISTER", "101", "", ""), "200 OK")
+	first := f.takesRegistration(t, "101", "secret-101")
+	down := func() bool { return !f.Trunks()[0].Up }
+	for until := time.Now().Add(5 * time.Second); !down(); time.Sleep(10 * time.Millisecond) { // it answers nothing
+		if time.Now().After(until) {
+			t.Fatal("the dialer is never down")
+		}
+	}
+	for range 100 {
+		m := f.dialer.want("")
+		if strings.HasPrefix(m.text, "OPTIONS ") {
+			f.dialer.answer(m, "200 OK", "o", "", "")
+		}
+		if strings.HasPrefix(m.text, "REGISTER ") && m.header("Call-ID") == first.header("Call-ID") && m.header("CSeq") > first.header("CSeq") {
+			f.dialer.answer(m, "200 OK", "d", "Expires: 120\nContact: "+m.header("Contact")+";expires=120\n", "")
+			return
+		}
+	}
+	t.Error("its phones are not registered again")
+}

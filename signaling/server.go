@@ -84,6 +84,7 @@ func New(cfg Config, relay call.Relay, log *slog.Logger, metrics *Metrics) (*Ser
 		held:          make(map[string]int),
 		idle:          make(chan struct{}),
 	}
+	s.desk.Back = s.cameBack
 	s.setups.perSecond, s.strangers.perSecond = float64(cfg.Limits.Setups), strangersPerSecond
 	tc := transport.Config{
 		Listeners: transportListeners(cfg.Listeners),

@@ -99,6 +99,15 @@ func (r *Registration) Account() Account { return r.account }
 // Start begins, or begins anew at once what waits or has stopped.
 func (r *Registration) Start() { r.handle(Event{Kind: Start}, nil) }
 
+// Soon refreshes it after d at the latest, or tries again, where nothing is under way.
+func (r *Registration) Soon(d time.Duration) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if s := r.machine.State(); (s == Registered || s == Waiting) && time.Until(r.status.Next) > d {
+		r.wait(d)
+	}
+}
+
 // Closed tells that a connection is gone: if it is the registration's, it
 // registers anew over another one, since nobody can call in meanwhile.
 func (r *Registration) Closed(f *transport.Flow) {

@@ -19,6 +19,9 @@ const longestRest = time.Minute
 type Desk struct {
 	log     *slog.Logger
 	metrics *Metrics
+	// Back, where it is not nil, is told the name of a trunk that was down and is
+	// up again. It must not block, and is set before anything happens.
+	Back func(name string)
 
 	mu    sync.Mutex // guards all that follows, and what permits have
 	posts map[string]*post
@@ -217,6 +220,13 @@ func (d *Desk) heard(t *Trunk, ok bool, fault string, trip time.Duration) {
 	if t.Health.Interval == 0 {
 		return
 	}
+	if d.noted(t, ok, fault, trip) && ok && d.Back != nil {
+		d.Back(t.Name())
+	}
+}
+
+// noted tells whether the trunk's state changed.
+func (d *Desk) noted(t *Trunk, ok bool, fault string, trip time.Duration) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	p := d.post(t)
@@ -227,7 +237,7 @@ func (d *Desk) heard(t *Trunk, ok bool, fault string, trip time.Duration) {
 		p.lastFault = fault
 	}
 	if !p.pulse.note(t.Health, ok, time.Now()) {
-		return
+		return false
 	}
 	d.metrics.up(p)
 	if p.pulse.down {
@@ -235,6 +245,7 @@ func (d *Desk) heard(t *Trunk, ok bool, fault string, trip time.Duration) {
 	} else {
 		d.log.Info("trunk is up again", "trunk", p.name)
 	}
+	return true
 }
 
 // Watch begins to publish the health of the trunks of a configuration, and ends

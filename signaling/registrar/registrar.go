@@ -157,10 +157,10 @@ func (r *Registrar) answered(tx *transport.ServerTx, a *Ask, up Upstream, wanted
 		res := r.answer(theirs, code, header.Foreign(said.Reason))
 		header.Challenges(res, said)
 		header.Copy(res, said, told.down)
-		r.finish(tx, res, outcome)
-		if wrong && r.failed != nil {
+		if wrong && r.failed != nil { // before the answer: the next try comes after it
 			r.failed(tx, a)
 		}
+		r.finish(tx, res, outcome)
 	case code < 400:
 		r.refusedBy(tx.Flow(), a.User, name, code, header.Foreign(said.Reason))
 		r.finish(tx, r.answer(theirs, 503, header.Phrase(name+" redirects and that is not followed")), Refused)
@@ -181,13 +181,13 @@ func (r *Registrar) answered(tx *transport.ServerTx, a *Ask, up Upstream, wanted
 		}
 		res := r.answer(theirs, code, header.Foreign(said.Reason))
 		header.Copy(res, said, told.down)
-		r.finish(tx, res, outcome)
 		switch {
 		case outcome == WrongPassword && r.failed != nil:
 			r.failed(tx, a)
 		case (code == 403 || code == 404) && r.unknown != nil:
 			r.unknown(tx.Flow())
 		}
+		r.finish(tx, res, outcome)
 	}
 }
 

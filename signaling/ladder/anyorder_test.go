@@ -131,10 +131,11 @@ func (p *player) hear() {
 	}
 }
 
-// pending tells whether a request waits for a final answer of the agent, and its client has not given up yet.
+// pending tells whether a request of its first call, which the lines here are of, waits for a final answer of the agent, and its client has not given
+// up yet. An agent may have a second one: a redirection led to it, and then its turn came as a trunk.
 func (a *agent) pending() bool {
 	for _, r := range slices.Backward(a.got) {
-		if r.code() == 0 && r.talk != nil && r.method() != "ACK" && r.final == 0 {
+		if r.code() == 0 && r.talk != nil && r.talk == a.calls[1] && r.method() != "ACK" && r.final == 0 {
 			a.player.mu.Lock()
 			defer a.player.mu.Unlock()
 			return a.player.now()-r.at < 25*time.Second && (r.link == nil || !r.link.dead)

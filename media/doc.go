@@ -8,7 +8,7 @@
 // The way of a packet, by file: round.go takes all that have come from the system (backend_linux.go), while warm.go has
 // what they will need loaded; forward.go leads each through the rest: classify.go says what it is, latch.go whether it
 // may come from there, srtp opens it, source.go follows the remote's numbering, sender.go gives it ours (rtcp.go for
-// reports), srtp seals it; round.go sends them all.
+// reports), srtp seals it; round.go sends them all. What comes before the answer waits in early.go, for a second at most.
 //
 // What never happens, whatever comes in: a packet leaves in the clear on a side with a key, or at all before the side
 // was set; a sealed side's packets go to an address from which no packet with a valid tag came, other than the one of

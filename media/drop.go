@@ -13,7 +13,7 @@ const (
 	DropZRTP                    // RFC 7983: first byte 16..19
 	DropDTLS                    // RFC 7983: first byte 20..63
 	DropNotRTP                  // neither RTP nor RTCP of version 2, or RTP on the RTCP port
-	DropEarly                   // this side has no answer yet: Set was not called
+	DropEarly                   // this side has no answer yet, and the packet was not kept until Set (early.go)
 	DropWrongSource             // plain side: neither the signalled nor the latched source
 	DropClearRTCP               // plain RTCP on a sealed side
 	DropUnencrypted             // SRTCP with E=0

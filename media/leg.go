@@ -29,6 +29,7 @@ type leg struct {
 	// For both.
 	set      bool // Set was called: before it nothing is received or sent
 	sealedIn bool
+	early    uint16 // packets that are kept until set (see early.go)
 	latch    [kinds]latch
 
 	// Sending.

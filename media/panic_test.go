@@ -56,7 +56,7 @@ func (f faulty) send(s socket, packet []byte, to netip.AddrPort) error {
 	return f.backend.send(s, packet, to)
 }
 
-// TestPanicElsewhere: neither does a panic while a packet is sent, or while the sessions are looked at, end another one.
+// TestPanicElsewhere: neither does a panic while a packet is received or sent, or while the sessions are looked at, end another one.
 func TestPanicElsewhere(t *testing.T) {
 	var fault atomic.Pointer[string]
 	chosenBackend = func(dscp int) (backend, error) {
@@ -87,6 +87,12 @@ func TestPanicElsewhere(t *testing.T) {
 	a.say("1")
 	ended(s)
 
+	s, a, _ = call(t, r, true, true)
+	receiving := "receive"
+	fault.Store(&receiving)
+	a.say("1")
+	ended(s)
+
 	s, a, b := call(t, r, true, true)
 	s.Notify(func(Event) { panic("a fault of who is told") })
 	s.Answered()
@@ -95,7 +101,7 @@ func TestPanicElsewhere(t *testing.T) {
 	s.worker.do(s.worker.look)
 	s.worker.do(s.worker.look)
 	ended(s)
-	if sum, sessions := r.figures(); sum.panics != 2 || sessions != 1 {
+	if sum, sessions := r.figures(); sum.panics != 3 || sessions != 1 {
 		t.Errorf("%d panics, %d sessions", sum.panics, sessions)
 	}
 }
@@ -103,10 +109,10 @@ func TestPanicElsewhere(t *testing.T) {
 // TestPanicOfWorker: a panic that belongs to no session is one of the process: it does not hang at the worker's lock.
 func TestPanicOfWorker(t *testing.T) {
 	w, s := handWorker(t)
-	receiving := "receive"
-	fault := new(atomic.Pointer[string])
-	fault.Store(&receiving)
-	w.os = faulty{w.os, fault}
+	w.clock = func() time.Duration {
+		w.clock = s.relay.now
+		panic("a fault of the clock")
+	}
 	ended := make(chan any, 1)
 	go func() {
 		defer func() { ended <- recover() }()

@@ -13,7 +13,7 @@ func TestPortable(t *testing.T) {
 	chosenBackend = func(int) (backend, error) { return newPortable() }
 	defer func() { chosenBackend = nil }()
 	for name, test := range map[string]func(*testing.T){
-		"every suite": TestEverySuiteToEverySuite, "IPv4 to IPv6": TestIPv4ToIPv6, "mux": TestMux, "early": TestEarly,
+		"every suite": TestEverySuiteToEverySuite, "IPv4 to IPv6": TestIPv4ToIPv6, "mux": TestMux, "early": TestEarly, "before the answer": TestAudioBeforeTheAnswer,
 		"never clear": TestNeverClear, "attackers": TestAttackers, "sealed follows": TestSealedFollows, "replay": TestReplay,
 		"rekey": TestRekey, "send key returns": TestSendKeyReturns, "key reuse": TestKeyReuse, "hold": TestHold,
 		"clear RTCP": TestClearRTCP, "junk": TestJunk, "exact bytes": TestExactBytes, "ports": TestPorts,

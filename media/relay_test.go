@@ -90,25 +90,25 @@ func TestMux(t *testing.T) {
 	a.hears("still audio")
 }
 
-// TestEarly: nothing is relayed before both sides are set, and what was decrypted least of all.
+// TestEarly: nothing is relayed before both sides are set, and what was decrypted least of all: what is kept goes when its own side is
+// set, to where there is somebody.
 func TestEarly(t *testing.T) {
-	r := startRelay(t, Config{})
+	r := startRelay(t, Config{Clock: new(fakeClock).Now})
 	s := open(t, r)
 	a, b := newParty(t, s, A, newKey(t, profiles[0]), newKey(t, profiles[0])), newParty(t, s, B, nil, nil)
 	a.say("before the offer")
-	if got := settled(t, s, A, 1); got.Drops.Of(DropEarly) != 1 {
-		t.Errorf("drops %v", got.Drops)
-	}
+	awaitKept(t, s, A, 1, 0)
 	set(t, s, A, a.remote())
 	a.say("before the answer")
-	if got := settled(t, s, A, 2); got.Drops.Of(DropNoRoute) != 1 || got.Received != 1 {
+	if got := settled(t, s, A, 2); got.Drops.Of(DropNoRoute) != 2 || got.Received != 2 {
 		t.Errorf("drops %v", got.Drops)
 	}
-	b.say("before the answer")
-	settled(t, s, B, 1)
+	b.say("before its answer")
+	awaitKept(t, s, B, 1, 0)
 	a.silent()
 	b.silent()
 	set(t, s, B, b.remote())
+	a.hears("before its answer")
 	a.say("answered")
 	b.hears("answered")
 }

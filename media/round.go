@@ -38,8 +38,18 @@ func newBatch() []packet {
 // sent: each of the three leaves in the processor's caches what it needs for the next packet.
 func (w *worker) round() {
 	w.rounds++
-	w.gather()
+	w.batch = w.batch[:0]
+	w.behind = len(w.tokens) == maxTokens
+	w.warmPorts()
+	for next := 0; next < len(w.tokens); {
+		next = w.gather(next)
+	}
 	now := w.clock()
+	w.relay(now, now)
+}
+
+// relay takes the batch, which came at a given time, through the worker now.
+func (w *worker) relay(came, now time.Duration) {
 	if len(w.batch) >= fewTogether {
 		w.work.Hold()
 		for next := 0; next < len(w.batch); {
@@ -49,7 +59,7 @@ func (w *worker) round() {
 		w.work.Hold()
 	}
 	for next := 0; next < len(w.batch); {
-		next = w.forward(next, now)
+		next = w.forward(next, came)
 	}
 	w.work.Release()
 	for next := 0; next < len(w.batch); {
@@ -59,12 +69,12 @@ func (w *worker) round() {
 
 // gather receives the packets. Audio has one at its port, and asking for a second one costs as much as receiving it. So
 // more are taken only from a port that had one in the round before too, and never so many that a flooded port delays the
-// others.
-func (w *worker) gather() {
-	w.batch = w.batch[:0]
-	w.behind = len(w.tokens) == maxTokens
-	w.warmPorts()
-	for _, token := range w.tokens {
+// others. It begins at the given token and returns where to go on, like forward.
+func (w *worker) gather(next int) (at int) {
+	defer w.survive()
+	for at = next; at < len(w.tokens); {
+		token := w.tokens[at]
+		at++
 		p := w.ports[token&tokenSlot]
 		if p == nil || p.token != token {
 			continue
@@ -74,10 +84,13 @@ func (w *worker) gather() {
 			most = maxBurst
 		}
 		p.round = w.rounds
+		w.current = p.owner
 		if w.receive(p, most) == most && most > 1 {
 			w.behind = true
 		}
 	}
+	w.current = nil
+	return at
 }
 
 // receive puts at most so many packets of a port into the batch and returns how many it tried.
@@ -87,15 +100,15 @@ func (w *worker) receive(p *port, most int) int {
 		if n == maxBatch {
 			return most
 		}
-		w.batch = w.batch[:n+1]
-		one := &w.batch[n]
+		one := &w.batch[:n+1][n]
 		var err error
 		if one.n, one.from, err = w.os.receive(p.socket, one.buf[:maxPacket]); err == nil {
 			one.port, one.ahead = p, srtp.Ahead{}
+			w.batch = w.batch[:n+1]
 			w.warm()
+			w.current = p.owner
 			continue
 		}
-		w.batch = w.batch[:n]
 		if errors.Is(err, errAgain) {
 			return tried
 		} // else an ICMP error of an earlier packet, which means nothing
@@ -162,6 +175,9 @@ func (w *worker) send(p *packet, now time.Duration) {
 		return // by a panic of this round: its sockets may be another's by now
 	}
 	from, to := &s.legs[p.port.side], &s.legs[1-p.port.side]
+	if p.drop == DropEarly && w.keep(p, now) {
+		return
+	}
 	if p.drop == DropNone && w.os.send(s.ports[1-p.port.side][p.via].socket, p.out, p.target) != nil {
 		p.drop = DropSend
 	}

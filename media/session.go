@@ -60,8 +60,8 @@ func (s *Session) Local(side Side) (rtp, rtcp netip.AddrPort) {
 
 // Set configures one side from its latest offer or answer, and may be called again at any time. A key that is set again
 // keeps its context, its rollover counter and its replay state; with a new one, packets under the last are accepted for
-// 2 s more. The same addresses keep what was learned about the remote's true ones. Before Set a side neither sends nor
-// receives, and while Send is set nothing leaves it in the clear.
+// 2 s more. The same addresses keep what was learned about the remote's true ones. Before Set a side sends nothing, and
+// the RTP that it gets waits for it, for a second at most (see early.go). While Send is set nothing leaves it in the clear.
 // Errors change nothing: ErrClosed, ErrFamily, ErrKeyReuse, srtp.ErrProfile, srtp.ErrKeyLength.
 func (s *Session) Set(side Side, r Remote) error {
 	for _, address := range [...]netip.AddrPort{r.RTP, r.RTCP} {

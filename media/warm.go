@@ -22,6 +22,7 @@ const (
 
 // warmPorts begins to load the ports that have packets.
 func (w *worker) warmPorts() {
+	defer w.survive()
 	for _, token := range w.tokens {
 		prefetch.Lines(unsafe.Pointer(w.ports[token&tokenSlot]), 1)
 	}
@@ -32,6 +33,7 @@ func (w *worker) warm() {
 	last := len(w.batch) - 1
 	for step := range min(last+1, warmSteps) {
 		p := w.batch[last-step].port
+		w.current = p.owner
 		p.owner.warm(p.side, step)
 	}
 }

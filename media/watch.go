@@ -71,6 +71,7 @@ func (r *Relay) watch(ctx context.Context, workers []*worker) {
 // look tells what there is to tell of all sessions, and sends the reports that are due.
 func (w *worker) look() {
 	now, silence := w.clock(), w.patience()
+	w.expire(now)
 	for s := range w.sessions {
 		w.current = s
 		s.look(now, silence)

@@ -45,6 +45,7 @@ type worker struct {
 	work     srtp.Scratch
 	tally    tally
 	rounds   uint64        // so far
+	early    early         // packets for sides that are not set yet
 	behind   bool          // this round has left packets where it found more than it may take
 	busyAt   time.Duration // when the last session was closed
 	current  *state        // that is being worked on
@@ -224,6 +225,7 @@ func (w *worker) drop(s *state) {
 	}
 	s.closed = true
 	w.disown(s)
+	w.forget(s)
 	delete(w.sessions, s)
 	w.busyAt = w.clock()
 	for side := range s.ports {
@@ -236,7 +238,8 @@ func (w *worker) drop(s *state) {
 	w.load.Add(-1)
 }
 
-// configure applies what signaling says about one side.
+// configure applies what signaling says about one side, and relays what came for it too early. Its error is that of apply, or
+// ErrClosed.
 func (w *worker) configure(s *state, side Side, r Remote, random [32]byte) error {
 	w.current = s
 	leg := &s.legs[side]
@@ -246,6 +249,11 @@ func (w *worker) configure(s *state, side Side, r Remote, random [32]byte) error
 	w.tally.leg(leg, +1)
 	s.look(now, w.patience()) // a hold begins or ends
 	w.current = nil
+	if err == nil && leg.early > 0 {
+		if w.relayEarly(s, side, now); s.closed { // by a panic
+			return ErrClosed
+		}
+	}
 	return err
 }
 

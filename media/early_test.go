@@ -233,7 +233,7 @@ func TestEarlyFlood(t *testing.T) {
 
 func earlyFlood(t *testing.T, sides, genuine int) {
 	const rounds = 50
-	r := startRelay(t, Config{Clock: new(fakeClock).Now, Ports: freeRange(t, 2*sides)})
+	r := startRelay(t, Config{Clock: new(fakeClock).Now, Ports: freeRange(t, 2*sides+20)})
 	s, a, b := answering(t, r, true)
 	evil := []*stranger{newStranger(t, s, A, evilHost), newStranger(t, s, A, netip.MustParseAddr("127.0.0.67"))}
 	var ringing []*Session

@@ -64,7 +64,7 @@ func TestPanicElsewhere(t *testing.T) {
 		return faulty{b, &fault}, err
 	}
 	defer func() { chosenBackend = nil }()
-	r := startRelay(t, Config{})
+	r := startRelay(t, Config{Ports: freeRange(t, 20)})
 	_, c, d := call(t, r, true, true)
 	ended := func(s *Session) {
 		t.Helper()

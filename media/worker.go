@@ -45,10 +45,10 @@ type worker struct {
 	work     srtp.Scratch
 	tally    tally
 	rounds   uint64        // so far
-	early    early         // packets for sides that are not set yet
 	behind   bool          // this round has left packets where it found more than it may take
 	busyAt   time.Duration // when the last session was closed
 	current  *state        // that is being worked on
+	early    early         // packets for sides that are not set yet
 }
 
 // port is one of the four sockets of a session.

@@ -168,18 +168,18 @@ func Unescaped(user string) string {
 	if !strings.Contains(user, "%") {
 		return user
 	}
-	var b strings.Builder
-	for i := 0; i < len(user); i++ {
-		if user[i] == '%' && i+2 < len(user) {
-			if n, err := strconv.ParseUint(user[i+1:i+3], 16, 8); err == nil && isPlain(byte(n)) {
-				b.WriteByte(byte(n))
-				i += 2
-				continue
+	plain := make([]byte, 0, len(user))
+	for i := range len(user) {
+		plain = append(plain, user[i])
+		for rest := len(plain) - 3; rest >= 0 && plain[rest] == '%'; rest = len(plain) - 3 { // again: %%331 would be %31
+			n, err := strconv.ParseUint(string(plain[rest+1:]), 16, 8)
+			if err != nil || !isPlain(byte(n)) {
+				break
 			}
+			plain = append(plain[:rest], byte(n))
 		}
-		b.WriteByte(user[i])
 	}
-	return b.String()
+	return string(plain)
 }
 
 // isPlain tells whether a character of a number or name stands in a URI without

@@ -160,6 +160,7 @@ func TestUnescaped(t *testing.T) {
 	for in, want := range map[string]string{
 		"12125550100": "12125550100", "%31%32": "12", "%2B1": "+1", "%2b%2A1": "+*1", "55%231": "55%231", "a%40b": "a%40b", "%3": "%3", "%zz": "%zz",
 		"%00": "%00", "%251": "%251", "1%3bx": "1%3bx", "%41": "A", "%": "%",
+		"%%331": "1", "%%%33331900": "31900", "%%33": "%3", "%2%35": "%25",
 	} {
 		if got := Unescaped(in); got != want {
 			t.Errorf("Unescaped(%q) = %q, want %q", in, got, want)

@@ -90,10 +90,13 @@ func sameTarget(claimed, requested string) bool {
 		return true
 	}
 	var a, b sip.Uri
-	if sip.ParseUri(claimed, &a) != nil || sip.ParseUri(requested, &b) != nil {
+	if sip.ParseUri(requested, &b) != nil || b.Scheme != "sip" && b.Scheme != "sips" {
 		return false
 	}
-	return plainUser(a.User) == plainUser(b.User)
+	if b.User == "" { // a REGISTER's: it names nobody, and phones write what they like
+		return true
+	}
+	return sip.ParseUri(claimed, &a) == nil && plainUser(a.User) == plainUser(b.User)
 }
 
 // plainUser is the user part of a URI without escapes and parameters.

@@ -12,8 +12,8 @@ import (
 
 // Verdict is what becomes of a request's credentials.
 //
-//	none for our realm -> Missing; not readable -> Malformed; made for another URI -> Elsewhere; a nonce that is not ours, too old or used up -> Stale; another digest, or an
-//	unknown user -> Wrong; else Accepted
+//	none for our realm -> Missing; not readable -> Malformed; a nonce that is not ours or too old -> Stale; made for another URI -> Elsewhere;
+//	another digest, or an unknown user -> Wrong; a nonce that is used up -> Stale; else Accepted
 type Verdict uint8
 
 // The verdicts. All but Accepted are answered by the same challenge; that of Stale says so.
@@ -95,10 +95,10 @@ func (s *Server) Check(method, target string, values []string, remote string, no
 	}
 	id, fresh := s.mint.read(c.proof.Nonce, remote, now)
 	switch {
+	case !fresh: // before what counts as an offence: who forges an address has no nonce of ours
+		return c.user, Stale
 	case !sameTarget(c.proof.URI, target):
 		return c.user, Elsewhere
-	case !fresh:
-		return c.user, Stale
 	case !s.proves(&c, method):
 		return c.user, Wrong
 	case !s.served.take(id, c.count, now.Sub(s.mint.since)):

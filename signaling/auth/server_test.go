@@ -313,6 +313,10 @@ func TestCheckTarget(t *testing.T) {
 		{"sip:sbc.example", "sip:101@sbc.example", Elsewhere},
 		{"sip:Alice@sbc.example", "sip:alice@sbc.example", Elsewhere},
 		{"nonsense", "sip:100@sbc.example", Elsewhere},
+		{"sip:alice@sbc.example", "sip:sbc.example", Accepted},
+		{"sbc.example", "sip:sbc.example", Accepted},
+		{"sip:sbc.example", "tel:+1800", Elsewhere},
+		{"tel:+1900", "tel:+1800", Elsewhere},
 	} {
 		ch := asked(t, s.Challenges(remote, false, now, []Algorithm{MD5})[0])
 		p := Proof{Algorithm: MD5, Realm: ch.Realm, Nonce: ch.Nonce, CNonce: "x", QOP: "auth", Count: "00000001", Method: "INVITE", URI: row.uri}
@@ -324,6 +328,10 @@ func TestCheckTarget(t *testing.T) {
 		if _, v := s.Check("INVITE", row.target, []string{value}, remote, now, both); v != row.want {
 			t.Errorf("made for %s, sent to %s: %s, want %s", row.uri, row.target, v, row.want)
 		}
+	}
+	forged := `Digest username="alice", realm="asterisk", nonce="made up", uri="sip:1@x", algorithm=MD5, response="0123456789abcdef0123456789abcdef"`
+	if _, v := s.Check("INVITE", "sip:2@x", []string{forged}, remote, now, both); v != Stale {
+		t.Errorf("without a nonce of ours: %s, which is counted against an address that may be forged", v)
 	}
 	if UserOf("Basic x") != "" {
 		t.Error("a user of another scheme")

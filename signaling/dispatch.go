@@ -190,6 +190,9 @@ func (s *Server) Ack(req *sip.Request, _ *transport.Flow) {
 // Cancel ends a call that has no answer yet, or withdraws an offer inside one.
 func (s *Server) Cancel(tx *transport.ServerTx, cancel *sip.Request) {
 	req := tx.Request()
+	if req == nil { // the call has just been answered, and is over
+		return
+	}
 	if c := s.find(req.CallID().Value(), req.To().Params.GetOr("tag", "")); c != nil {
 		c.Cancel(tx, cancel)
 	}

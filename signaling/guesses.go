@@ -79,11 +79,11 @@ func (g *guesses) add(area netip.Prefix, user string, rule transport.BanRule, no
 	if there.n == 1 {
 		there.first = user
 	}
-	switch {
-	case there.n == spraying*rule.After:
+	switch { // what is locked already goes on from requests that were under way
+	case there.n >= spraying*rule.After && !now.Before(there.until):
 		there.until = now.Add(rule.For)
 		locked = addressLock
-	case one.n == rule.After:
+	case one.n >= rule.After && !now.Before(one.until):
 		one.until = now.Add(rule.For)
 		locked = accountLock
 	}
@@ -118,7 +118,7 @@ func (g *guesses) count(key guess, rule transport.BanRule, now time.Time) *tally
 		t = &tally{since: now}
 		g.by[key] = t
 	}
-	if now.Sub(t.since) > rule.Within && !now.Before(t.until) {
+	if !now.Before(t.until) && (now.Sub(t.since) > rule.Within || !t.until.IsZero()) { // a lock that is over has paid for what led to it
 		*t = tally{since: now}
 	}
 	t.n++
@@ -183,32 +183,41 @@ func (s *Server) lockedOut(f *transport.Flow, user string) *refusal {
 	return &refusal{503, "SBC heard too many wrong passwords", "locked", []sip.Header{sip.NewHeader("Retry-After", after)}}
 }
 
-// claimed are the accounts that a REGISTER is for: that of its AOR, and that of its password.
-func claimed(req *sip.Request, a *registrar.Ask) []string {
-	all := []string{a.User}
+// claimed are the accounts that a REGISTER is for: that of its AOR, and that of its password, or of the passwords, where there are several.
+func claimed(req *sip.Request, a *registrar.Ask) (all []string, passwords int) {
+	all = []string{a.User}
 	for _, name := range []string{"authorization", "proxy-authorization"} {
 		for _, h := range req.GetHeaders(name) {
+			passwords++
 			if user := auth.UserOf(h.Value()); user != "" && user != a.User {
 				all = append(all, user)
 			}
 		}
 	}
-	return all[:min(len(all), 3)]
+	return all[:min(len(all), 3)], passwords
 }
 
-// wrongPassword takes a dialer's word that a phone's password is wrong.
+// wrongPassword takes a dialer's word that a phone's password is wrong. Which one of several it has looked at is not known.
 func (s *Server) wrongPassword(tx *transport.ServerTx, a *registrar.Ask) {
-	f, users := tx.Flow(), claimed(tx.Request(), a)
-	named := users[len(users)-1]
-	if s.phones.Table().On(f, named) {
-		return // it is known there: its nonce is an old one
+	f := tx.Flow()
+	users, passwords := claimed(tx.Request(), a)
+	if passwords < 2 {
+		users = users[len(users)-1:]
 	}
-	s.guessed(f, named)
+	for _, user := range users {
+		if !s.phones.Table().On(f, user) { // else it is known there: its nonce is an old one
+			s.guessed(f, user)
+		}
+	}
 }
 
-// rightPassword takes its word that it is right.
+// rightPassword takes its word that it is right. Of several passwords it may have looked at any, but for whom it was: that of the AOR.
 func (s *Server) rightPassword(tx *transport.ServerTx, a *registrar.Ask) {
-	for _, user := range claimed(tx.Request(), a) {
+	users, passwords := claimed(tx.Request(), a)
+	if passwords > 1 {
+		users = users[:1]
+	}
+	for _, user := range users {
 		s.guesses.clear(areaOf(tx.Flow()), user)
 	}
 }

@@ -66,6 +66,31 @@ func TestGuessesAtOurRegistrar(t *testing.T) {
 	wantStatus(t, newTelephone(t, f, "102", "secret-102").proves("REGISTER", "102", "", ""), "200")
 }
 
+// TestGuessesAmongPasswords: who shows several passwords in one REGISTER has neither his guesses counted for somebody else, nor those at somebody
+// else forgotten for his own.
+func TestGuessesAmongPasswords(t *testing.T) {
+	f := office(t)
+	f.judges(t, newTelephone(t, f, "101", ""), true)
+	guesser := newTelephone(t, f, "102", "")
+	show := func(aor string, right bool, users ...string) {
+		t.Helper()
+		guesser.user = aor
+		var all strings.Builder
+		for i, user := range users {
+			fmt.Fprintf(&all, "%s: Digest username=%q, realm=\"asterisk\", nonce=\"n\", uri=\"sip:x\", response=\"x\"\n",
+				[]string{"Authorization", "Proxy-Authorization"}[i], user)
+		}
+		f.judgesAs(t, guesser, all.String(), right)
+	}
+	for range 4 {
+		show("102", false, "102", "x")
+	}
+	show("103", true, "103", "102")
+	show("102", false, "102", "y")
+	guesser.user = "102"
+	wantStatus(t, guesser.ask("REGISTER", "102", "", "", nil), "503 SBC heard too many wrong passwords")
+}
+
 func TestGuesses(t *testing.T) {
 	rule := transport.BanRule{After: 3, Within: time.Minute, For: 5 * time.Minute}
 	now := time.Now()
@@ -116,6 +141,19 @@ func TestGuesses(t *testing.T) {
 		t.Errorf("%d are remembered", len(g.by))
 	}
 	held(here, "anybody", addressLock)
+	brief := transport.BanRule{After: 2, Within: time.Hour, For: time.Minute}
+	for range 3 { // a lock that ends before its guesses are forgotten is followed by another one
+		add2 := func(want lock) {
+			t.Helper()
+			if l, _ := g.add(there, "brief", brief, now); l != want {
+				t.Errorf("%s, want %s", l, want)
+			}
+		}
+		add2(noLock)
+		add2(accountLock)
+		add2(noLock) // was under way
+		now = now.Add(brief.For)
+	}
 	if got := lock(9).String(); got != "lock(9)" || noLock.String() != "none" {
 		t.Error(got)
 	}

@@ -61,7 +61,8 @@ func (s *Server) register(tx *transport.ServerTx) {
 		s.unregistered(tx, header.Clean(tx.Request().To().Address.User), &refusal{no.Code, no.Phrase, no.Cause, nil})
 		return
 	}
-	for _, user := range claimed(tx.Request(), ask) {
+	users, _ := claimed(tx.Request(), ask)
+	for _, user := range users {
 		if no := s.lockedOut(f, user); no != nil {
 			s.refuse(tx, *no)
 			return

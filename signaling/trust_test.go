@@ -177,9 +177,14 @@ func TestOfficeAfterARestart(t *testing.T) {
 // judges lets a phone show a password to the dialer, which takes it or does not.
 func (f *fixture) judges(t *testing.T, p *telephone, right bool) {
 	t.Helper()
+	f.judgesAs(t, p, fmt.Sprintf("Authorization: Digest username=%q, realm=\"asterisk\", nonce=\"n\", uri=\"sip:x\", response=\"x\"\n", p.user), right)
+}
+
+func (f *fixture) judgesAs(t *testing.T, p *telephone, password string, right bool) {
+	t.Helper()
 	done := make(chan message, 1)
 	go func() { // waited for below
-		done <- p.ask("REGISTER", p.user, fmt.Sprintf("Authorization: Digest username=%q, realm=\"asterisk\", nonce=\"n\", uri=\"sip:x\", response=\"x\"\n", p.user), "", nil)
+		done <- p.ask("REGISTER", p.user, password, "", nil)
 	}()
 	req := f.dialer.want("REGISTER ")
 	status, extra := "401 Unauthorized", "WWW-Authenticate: Digest realm=\"asterisk\", nonce=\"n\"\n"

@@ -122,8 +122,8 @@ func (r *Registrar) Register(tx *transport.ServerTx, a *Ask, up Upstream) {
 			if got.Err == nil && got.Response.IsProvisional() {
 				return
 			}
+			defer r.leave(a, from) // also after a fault of ours
 			r.answered(tx, a, up, wanted, seq, got)
-			r.leave(a, from)
 		},
 	})
 }

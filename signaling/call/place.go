@@ -45,7 +45,7 @@ func (c *Call) execute(s side, tx *transport.ServerTx, to header.ReferTo) *refus
 	if d == nil {
 		return &refused{481, "Call Transaction Does Not Exist", "no_dialog"}
 	}
-	p := &placement{side: s, to: party.Rules().Came(to.Number), callee: &callee{leg: &leg{}}}
+	p := &placement{side: s, to: party.Rules().Came(header.Unescaped(to.Number)), callee: &callee{leg: &leg{}}}
 	if to.Replaces != nil {
 		far, at, no := c.replaced(*to.Replaces, party)
 		if no != nil {

@@ -108,6 +108,36 @@ func TestMutedPhone(t *testing.T) {
 	}
 }
 
+// TestAudioOvertakesTheAnswer: what the carrier says before its 200, and at once with it, reaches the dialer whole and in order: AMD
+// wants the first words (RFC 3264 section 5.1).
+func TestAudioOvertakesTheAnswer(t *testing.T) {
+	clock := &mediaClock{}
+	f := newFixtureOn(t, media.Config{Ports: media.PortRange{Min: 42000, Max: 42399}, Workers: 1, Clock: clock.now}, nil)
+	caller := newRemote(t, "the caller's audio", dialerIP)
+	f.dialer.send(f.invite(1, "", strings.ReplaceAll(offer, "30000", strconv.Itoa(int(caller.addr().Port())))))
+	invite := f.carrier.want("INVITE ")
+	callee := newRemote(t, "the carrier's audio", carrierIP)
+	speak := func(from, to int) {
+		for i := from; i < to; i++ {
+			if _, err := callee.conn.WriteToUDPAddrPort(fmt.Appendf(nil, "\x80\x00\x00%c\x00\x00\x00\x00\x00\x00\x00\x07word %d", i, i), mediaOf(t, invite)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	speak(0, 2)
+	f.carrier.answer(invite, "200 OK", "carriertag", "Content-Type: application/sdp\n", strings.ReplaceAll(answerSDP, "31000", strconv.Itoa(int(callee.addr().Port()))))
+	speak(2, 22)
+	f.carrier.want("ACK ")
+	ok := f.dialer.want("SIP/2.0 200")
+	f.dialer.send(f.inDialog("ACK", 102, 1, ok))
+	for i := range 22 {
+		if got, want := string(caller.packet()), fmt.Sprintf("word %d", i); got != want {
+			t.Fatalf("heard %q, want %q", got, want)
+		}
+	}
+	f.hangUp(t, 1, ok)
+}
+
 // TestPortExhaustion: without media ports a call is refused at once, in words that name the cause, and the next one
 // goes through when there are some again.
 func TestPortExhaustion(t *testing.T) {

@@ -66,6 +66,26 @@ func TestGuessesAtOurRegistrar(t *testing.T) {
 	wantStatus(t, newTelephone(t, f, "102", "secret-102").proves("REGISTER", "102", "", ""), "200")
 }
 
+// TestNothingIsKeptOfAskers: anybody may try to register, in the name of any address and as often as he likes; no transaction waits for what
+// strangers are challenged for.
+func TestNothingIsKeptOfAskers(t *testing.T) {
+	f := newFixture(t, local(func(c *Config) {
+		wary(c)
+		for i := range c.Listeners {
+			c.Listeners[i].Sources = nil
+		}
+	}))
+	stranger := newTelephone(t, f, "101", "secret-101")
+	for range 20 {
+		wantStatus(t, stranger.ask("REGISTER", "101", "", "", nil), "401")
+		wantStatus(t, stranger.ask("REGISTER", "101", "Authorization: Digest username=\"101\", realm=\"asterisk\", nonce=\"made up\", uri=\"sip:x\", response=\"0\"\n", "", nil), "401")
+	}
+	if n := f.Remembered(); n > 1 {
+		t.Errorf("%d transactions are kept", n)
+	}
+	wantStatus(t, stranger.proves("REGISTER", "101", "", ""), "200")
+}
+
 // TestGuessesAmongPasswords: who shows several passwords in one REGISTER has neither his guesses counted for somebody else, nor those at somebody
 // else forgotten for his own.
 func TestGuessesAmongPasswords(t *testing.T) {

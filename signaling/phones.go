@@ -64,14 +64,14 @@ func (s *Server) register(tx *transport.ServerTx) {
 	users, _ := claimed(tx.Request(), ask)
 	for _, user := range users {
 		if no := s.lockedOut(f, user); no != nil {
-			s.refuse(tx, *no)
+			s.turnAway(tx, no)
 			return
 		}
 	}
 	if st.cfg.Accounts.Local {
 		switch user, no := s.proven(tx); {
-		case no != nil:
-			s.refuse(tx, *no)
+		case no != nil: // anybody may ask, also in the name of another address: nothing is kept of it
+			s.turnAway(tx, no)
 			return
 		case user != ask.User:
 			s.unregistered(tx, ask.User, &impostor)

@@ -86,6 +86,30 @@ func TestNothingIsKeptOfAskers(t *testing.T) {
 	wantStatus(t, stranger.proves("REGISTER", "101", "", ""), "200")
 }
 
+// TestNothingIsKeptOfTheRefused: nor of REGISTERs that are refused because too many wait for their dialer.
+func TestNothingIsKeptOfTheRefused(t *testing.T) {
+	f := office(t)
+	flood := newTelephone(t, f, "flood", "")
+	for n := range 1100 { // 1000 of them may wait
+		flood.send(fmt.Sprintf("REGISTER sip:%s SIP/2.0\nVia: SIP/2.0/UDP %s;branch=z9hG4bKf%d;rport\nMax-Forwards: 70\nFrom: <sip:%d@x>;tag=f\n"+
+			"To: <sip:%d@x>\nCall-ID: flood-%d\nCSeq: 1 REGISTER\nContact: <sip:%d@%s>\n\n", serverIP, flood.addr(), n, n, n, n, n, flood.addr()))
+		if n%50 == 0 {
+			f.dialer.want("REGISTER ") // it is not ahead of the server
+		}
+	}
+	flood.want("SIP/2.0 503 SBC has too many phones")
+	asker := newTelephone(t, f, "101", "")
+	refused := func() int {
+		for range 100 {
+			wantStatus(t, asker.ask("REGISTER", "101", "", "", nil), "503 SBC has too many phones")
+		}
+		return f.Remembered()
+	}
+	if before, after := refused(), refused(); after >= before+50 { // the last of the flood may still be under way
+		t.Errorf("%d transactions are kept, %d before", after, before)
+	}
+}
+
 // TestGuessesAmongPasswords: who shows several passwords in one REGISTER has neither his guesses counted for somebody else, nor those at somebody
 // else forgotten for his own.
 func TestGuessesAmongPasswords(t *testing.T) {

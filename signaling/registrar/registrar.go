@@ -103,7 +103,10 @@ func (r *Registrar) Register(tx *transport.ServerTx, a *Ask, up Upstream) {
 	from := address(tx.Flow())
 	seq, ok := r.enter(a, from)
 	if !ok {
-		r.finish(tx, r.busy(theirs), Refused)
+		r.metrics.outcome(Refused)
+		if err := tx.Dismiss(r.busy(theirs)); err != nil { // there is no room for its transaction either
+			r.log.Debug("response not sent", "code", 503, "remote", tx.Flow().Remote().String(), "error", err)
+		}
 		return
 	}
 	name := up.Target.Trunk

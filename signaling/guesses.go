@@ -55,9 +55,16 @@ type guesses struct {
 	by map[guess]*tally
 }
 
-// guess is what a wrong password is counted for: an account at an address, or, without a user, the address.
+// origin is where it comes from. UDP and streams are kept apart, as for bans: where a dialer judges passwords a forged datagram with any is a
+// wrong one of the address that is written on it, and shall lock nobody's connections out.
+type origin struct {
+	area   netip.Prefix // an IPv4 address, or an IPv6 /64
+	stream bool
+}
+
+// guess is what a wrong password is counted for: an account at an origin, or, without a user, the origin.
 type guess struct {
-	area netip.Prefix // an IPv4 address, or an IPv6 /64
+	origin
 	user string
 }
 
@@ -68,14 +75,16 @@ type tally struct {
 	until time.Time // it is locked; zero: it is not
 }
 
-func areaOf(f *transport.Flow) netip.Prefix { return registrar.Area(f.Remote().Addr()) }
+func originOf(f *transport.Flow) origin {
+	return origin{registrar.Area(f.Remote().Addr()), f.Proto().Stream()}
+}
 
 // add counts a wrong password, and tells what that locks, and whether it may be a mistake: the first of its account, as of a phone that still has
 // a nonce of before a restart, or all of late from there were for this account, as of a phone that has a wrong one.
-func (g *guesses) add(area netip.Prefix, user string, rule transport.BanRule, now time.Time) (locked lock, mistake bool) {
+func (g *guesses) add(from origin, user string, rule transport.BanRule, now time.Time) (locked lock, mistake bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	there, one := g.count(guess{area, ""}, rule, now), g.count(guess{area, user}, rule, now)
+	there, one := g.count(guess{from, ""}, rule, now), g.count(guess{from, user}, rule, now)
 	if there.n == 1 {
 		there.first = user
 	}
@@ -91,16 +100,16 @@ func (g *guesses) add(area netip.Prefix, user string, rule transport.BanRule, no
 }
 
 // clear forgets those of an account that has shown the right one, unless it is locked.
-func (g *guesses) clear(area netip.Prefix, user string) {
+func (g *guesses) clear(from origin, user string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	key := guess{area, user}
+	key := guess{from, user}
 	one := g.by[key]
 	if one == nil || !one.until.IsZero() {
 		return
 	}
 	delete(g.by, key)
-	if there := g.by[guess{area, ""}]; there != nil && there.until.IsZero() {
+	if there := g.by[guess{from, ""}]; there != nil && there.until.IsZero() {
 		there.n -= min(one.n, there.n)
 	}
 }
@@ -144,13 +153,13 @@ func (g *guesses) forget(rule transport.BanRule, now time.Time) {
 }
 
 // held tells for how long an account is locked for an address, and by what.
-func (g *guesses) held(area netip.Prefix, user string, now time.Time) (lock, time.Duration) {
+func (g *guesses) held(from origin, user string, now time.Time) (lock, time.Duration) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if t := g.by[guess{area, user}]; t != nil && user != "" && now.Before(t.until) {
+	if t := g.by[guess{from, user}]; t != nil && user != "" && now.Before(t.until) {
 		return accountLock, t.until.Sub(now)
 	}
-	if t := g.by[guess{area, ""}]; t != nil && now.Before(t.until) {
+	if t := g.by[guess{from, ""}]; t != nil && now.Before(t.until) {
 		return addressLock, t.until.Sub(now)
 	}
 	return noLock, 0
@@ -162,7 +171,7 @@ func (s *Server) guessed(f *transport.Flow, user string) {
 	if rule.After <= 0 {
 		return
 	}
-	locked, mistake := s.guesses.add(areaOf(f), user, rule, now)
+	locked, mistake := s.guesses.add(originOf(f), user, rule, now)
 	if locked != noLock {
 		s.metrics.local.lock(locked)
 		s.notes.warn(s.log, now, locked.String()+" locked for wrong passwords", "remote", f.Remote().String(), "listener", f.Listener(),
@@ -174,7 +183,7 @@ func (s *Server) guessed(f *transport.Flow, user string) {
 
 // lockedOut refuses what comes for a locked account; nil where it is not.
 func (s *Server) lockedOut(f *transport.Flow, user string) *refusal {
-	by, rest := s.guesses.held(areaOf(f), user, time.Now())
+	by, rest := s.guesses.held(originOf(f), user, time.Now())
 	table := s.phones.Table()
 	if by == noLock || table.On(f, user) || by == addressLock && table.IsAt(user, f.Remote().Addr()) {
 		return nil
@@ -218,6 +227,6 @@ func (s *Server) rightPassword(tx *transport.ServerTx, a *registrar.Ask) {
 		users = users[:1]
 	}
 	for _, user := range users {
-		s.guesses.clear(areaOf(tx.Flow()), user)
+		s.guesses.clear(originOf(tx.Flow()), user)
 	}
 }

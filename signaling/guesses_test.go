@@ -138,18 +138,19 @@ func TestGuessesAmongPasswords(t *testing.T) {
 func TestGuesses(t *testing.T) {
 	rule := transport.BanRule{After: 3, Within: time.Minute, For: 5 * time.Minute}
 	now := time.Now()
-	here, there := netip.MustParsePrefix("192.0.2.1/32"), netip.MustParsePrefix("2001:db8::/64")
+	here, there := origin{area: netip.MustParsePrefix("192.0.2.1/32")}, origin{area: netip.MustParsePrefix("2001:db8::/64")}
+	streams := origin{here.area, true}
 	var g guesses
-	add := func(area netip.Prefix, user string, wantLock lock, wantMistake bool) {
+	add := func(from origin, user string, wantLock lock, wantMistake bool) {
 		t.Helper()
-		if l, mistake := g.add(area, user, rule, now); l != wantLock || mistake != wantMistake {
-			t.Errorf("%s at %s: %s, mistake %v; want %s, %v", user, area, l, mistake, wantLock, wantMistake)
+		if l, mistake := g.add(from, user, rule, now); l != wantLock || mistake != wantMistake {
+			t.Errorf("%s at %s: %s, mistake %v; want %s, %v", user, from.area, l, mistake, wantLock, wantMistake)
 		}
 	}
-	held := func(area netip.Prefix, user string, want lock) {
+	held := func(from origin, user string, want lock) {
 		t.Helper()
-		if got, rest := g.held(area, user, now); got != want || (rest > 0) != (want != noLock) {
-			t.Errorf("%s at %s: %s for %s, want %s", user, area, got, rest, want)
+		if got, rest := g.held(from, user, now); got != want || (rest > 0) != (want != noLock) {
+			t.Errorf("%s at %s: %s for %s, want %s", user, from.area, got, rest, want)
 		}
 	}
 	add(here, "a", noLock, true)
@@ -160,6 +161,7 @@ func TestGuesses(t *testing.T) {
 	held(here, "a", noLock)
 	add(here, "a", accountLock, true)
 	held(here, "a", accountLock)
+	held(streams, "a", noLock) // a datagram may be forged
 	held(here, "b", noLock)
 	held(there, "a", noLock)
 	g.clear(here, "a") // too late
@@ -177,9 +179,10 @@ func TestGuesses(t *testing.T) {
 	}
 	add(here, "z", addressLock, true)
 	held(here, "anybody", addressLock)
+	held(streams, "anybody", noLock)
 	held(there, "anybody", noLock)
 	for i := range 2 * maxGuesses {
-		g.add(netip.PrefixFrom(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}), 32), "x", rule, now)
+		g.add(origin{area: netip.PrefixFrom(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}), 32)}, "x", rule, now)
 	}
 	if len(g.by) > maxGuesses {
 		t.Errorf("%d are remembered", len(g.by))

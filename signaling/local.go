@@ -59,7 +59,7 @@ func (s *Server) judged(tx *transport.ServerTx, digest *auth.Server, offer []aut
 	}
 	switch verdict {
 	case auth.Accepted:
-		s.guesses.clear(areaOf(f), user)
+		s.guesses.clear(originOf(f), user)
 		return user, nil
 	case auth.Wrong, auth.Malformed, auth.Elsewhere:
 		if verdict == auth.Wrong && f.Role() == transport.Phone {

@@ -192,6 +192,19 @@ func (s *Server) lockedOut(f *transport.Flow, user string) *refusal {
 	return &refusal{503, "SBC heard too many wrong passwords", "locked", []sip.Header{sip.NewHeader("Retry-After", after)}}
 }
 
+// lockedMeanwhile refuses a REGISTER that was with its dialer when an account of it was locked, whatever the dialer says: many guesses at once are
+// not worth more than one after the other. It tells whether it was one.
+func (s *Server) lockedMeanwhile(tx *transport.ServerTx, a *registrar.Ask) bool {
+	users, _ := claimed(tx.Request(), a)
+	for _, user := range users {
+		if no := s.lockedOut(tx.Flow(), user); no != nil {
+			s.refuse(tx, *no)
+			return true
+		}
+	}
+	return false
+}
+
 // claimed are the accounts that a REGISTER is for: that of its AOR, and that of its password, or of the passwords, where there are several.
 func claimed(req *sip.Request, a *registrar.Ask) (all []string, passwords int) {
 	all = []string{a.User}

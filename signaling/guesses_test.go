@@ -66,6 +66,37 @@ func TestGuessesAtOurRegistrar(t *testing.T) {
 	wantStatus(t, newTelephone(t, f, "102", "secret-102").proves("REGISTER", "102", "", ""), "200")
 }
 
+// TestGuessesAtOnce: who sends many guesses before the first is answered learns no more than from one after the other.
+func TestGuessesAtOnce(t *testing.T) {
+	f := office(t)
+	f.judges(t, newTelephone(t, f, "101", ""), true)
+	answers := make(chan message, 8)
+	for range 8 {
+		p := newTelephone(t, f, "102", "")
+		go func() { // waited for below
+			answers <- p.ask("REGISTER", "102", "Authorization: Digest username=\"102\", realm=\"asterisk\", nonce=\"n\", uri=\"sip:x\", response=\"x\"\n", "", nil)
+		}()
+	}
+	var asked []message
+	for range 8 {
+		asked = append(asked, f.dialer.want("REGISTER "))
+	}
+	for n, req := range asked {
+		status, extra, want := "401 Unauthorized", "WWW-Authenticate: Digest realm=\"asterisk\", nonce=\"n\"\n", "401"
+		if n == 7 {
+			status, extra = "200 OK", "Contact: "+req.header("Contact")+"\n"
+		}
+		if n >= 5 {
+			want = "503 SBC heard too many wrong passwords"
+		}
+		f.dialer.answer(req, status, "d", extra, "")
+		wantStatus(t, <-answers, want)
+	}
+	if phones := f.Phones(); len(phones) != 1 {
+		t.Errorf("registered: %+v", phones)
+	}
+}
+
 // TestNothingIsKeptOfAskers: anybody may try to register, in the name of any address and as often as he likes; no transaction waits for what
 // strangers are challenged for.
 func TestNothingIsKeptOfAskers(t *testing.T) {

@@ -101,6 +101,7 @@ func New(cfg Config, relay call.Relay, log *slog.Logger, metrics *Metrics) (*Ser
 		Changed: s.phoneChanged,
 		Failed:  s.wrongPassword,
 		Proven:  s.rightPassword,
+		Locked:  s.lockedMeanwhile,
 		Unknown: func(f *transport.Flow) { endpoint.Misbehaved(f, transport.OffenceDigest, true) },
 	})
 	s.current.Store(s.newState(cfg))

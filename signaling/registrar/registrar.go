@@ -48,6 +48,9 @@ type Config struct {
 	Unknown func(*transport.Flow)
 	// Proven is told of one whose password it takes.
 	Proven func(tx *transport.ServerTx, a *Ask)
+	// Locked tells whether one that shows a password was answered by somebody else
+	// while its dialer thought about it; nil: none is.
+	Locked func(tx *transport.ServerTx, a *Ask) bool
 	// Changed is told of a phone that has registered, is there again, or is lost or
 	// forgotten. It must neither block nor ask anything of it.
 	Changed func(Phone, Presence)
@@ -66,6 +69,7 @@ type Registrar struct {
 	failed    func(*transport.ServerTx, *Ask)
 	unknown   func(*transport.Flow)
 	proven    func(*transport.ServerTx, *Ask)
+	locked    func(*transport.ServerTx, *Ask) bool
 	table     *Table
 	notes     notes
 
@@ -82,7 +86,7 @@ type Registrar struct {
 func New(c Config) *Registrar {
 	table := NewTable(MaxPhones, c.Metrics)
 	table.changed = c.Changed
-	return &Registrar{endpoint: c.Endpoint, userAgent: c.UserAgent, log: c.Log, metrics: c.Metrics, moved: c.Moved, failed: c.Failed, unknown: c.Unknown, proven: c.Proven,
+	return &Registrar{endpoint: c.Endpoint, userAgent: c.UserAgent, log: c.Log, metrics: c.Metrics, moved: c.Moved, failed: c.Failed, unknown: c.Unknown, proven: c.Proven, locked: c.Locked,
 		table: table, at: map[netip.Prefix]int{}, asked: map[string]*asked{}, last: map[string]uint32{}, least: map[string]time.Duration{}}
 }
 
@@ -145,6 +149,8 @@ func (r *Registrar) answered(tx *transport.ServerTx, a *Ask, up Upstream, wanted
 	}
 	said := got.Response
 	switch code := said.StatusCode; {
+	case r.locked != nil && shows(theirs) && r.locked(tx, a):
+		r.metrics.outcome(Refused)
 	case said.IsSuccess():
 		r.accepted(tx, a, up, wanted, seq, said)
 	case code == 401 || code == 407:

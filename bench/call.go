@@ -94,6 +94,7 @@ type call struct {
 	tired      bool   // a wild call's end has hung up, or will as soon as it may
 	byes       int    // BYE requests that came, each counted once
 	byeSeq     uint32 // of the last one
+	byeLink    *link  // that it came over
 	hungUpHere bool   // we have sent BYE
 	orphan     bool   // a wild call lost its connection when the server may have thought that it was up
 
@@ -436,9 +437,10 @@ func (c *call) hungUp(req *sip.Request, l *link) {
 	if s := c.audio.Load(); s != nil {
 		s.Halt()
 	}
-	if seq := req.CSeq().SeqNo; c.byes == 0 || seq != c.byeSeq { // else it is repeated
-		c.byes, c.byeSeq = c.byes+1, seq
+	if seq := req.CSeq().SeqNo; (c.byes == 0 || seq != c.byeSeq) && !unheard(c.byeLink, l) { // else it is repeated
+		c.byes++
 	}
+	c.byeSeq, c.byeLink = req.CSeq().SeqNo, l
 	if c.byes > 1 {
 		c.fail(ErrSecondBye)
 	}

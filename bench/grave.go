@@ -18,6 +18,7 @@ type grave struct {
 
 	mu     sync.Mutex
 	byes   map[uint32]bool // sequence numbers that came
+	bye    *link           // that the last of them came over; nil: none came
 	may    int             // how many more may come
 	last   []byte          // our last response to the INVITE; nil: it was ours
 	answer uint32          // sequence number of that INVITE
@@ -36,7 +37,7 @@ func (c *call) bury() {
 	}
 	switch {
 	case c.byes > 0:
-		g.byes[c.byeSeq] = true
+		g.byes[c.byeSeq], g.bye = true, c.byeLink
 	case c.hungUpHere || c.orphan || c.result.Err != nil:
 		g.may = 1 // the other end's may cross ours
 	}
@@ -73,11 +74,11 @@ func (g *grave) post(e *Endpoint, in incoming) {
 	case req.IsAck():
 	case req.IsInvite() && g.last != nil && seq == g.answer:
 		_ = in.link.write(g.last) // likewise
-	case req.Method == sip.BYE && (g.byes[seq] || g.may > 0):
-		if !g.byes[seq] {
+	case req.Method == sip.BYE && (g.byes[seq] || g.may > 0 || unheard(g.bye, in.link)):
+		if !g.byes[seq] && !unheard(g.bye, in.link) {
 			g.may--
 		}
-		g.byes[seq] = true
+		g.byes[seq], g.bye = true, in.link
 		e.reply(req, in.link, sip.StatusOK, "OK")
 	case req.Method == sip.BYE:
 		e.late.Add(1)
@@ -86,6 +87,11 @@ func (g *grave) post(e *Endpoint, in incoming) {
 		e.reply(req, in.link, sip.StatusCallTransactionDoesNotExists, "Call Does Not Exist")
 	}
 }
+
+// unheard tells whether a BYE comes once more because the answer to the one
+// before was lost with its connection: a new transaction with a new sequence
+// number.
+func unheard(before, now *link) bool { return before != nil && before != now && before.dead() }
 
 // LateByes are the BYEs that came to wild calls which had ended at both ends, or
 // had never been up.

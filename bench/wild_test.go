@@ -73,6 +73,8 @@ func TestGrave(t *testing.T) {
 	e := newEndpoint(Config{})
 	defer e.Close()
 	l := &link{proto: TCP, stream: near, meter: &e.meter, lost: make(chan struct{})}
+	cut, alive := &link{lost: make(chan struct{})}, &link{lost: make(chan struct{})}
+	close(cut.lost)
 	answers := bufio.NewReader(far)
 	ask := func(g *grave, text string) string {
 		m, err := parseMessage(e.parser, []byte(strings.ReplaceAll(text, "\n", "\r\n")+"\r\n\r\n"))
@@ -101,6 +103,8 @@ func TestGrave(t *testing.T) {
 	}{
 		{"the BYE that ended it, again", &grave{byes: map[uint32]bool{7: true}}, []string{bye("7"), bye("8")}, []string{ok, gone}, 1},
 		{"one that crossed ours, and again", &grave{byes: map[uint32]bool{}, may: 1}, []string{bye("7"), bye("7"), bye("8")}, []string{ok, ok, gone}, 1},
+		{"one whose answer was lost with its connection", &grave{byes: map[uint32]bool{7: true}, bye: cut}, []string{bye("8"), bye("9")}, []string{ok, gone}, 1},
+		{"one over another connection", &grave{byes: map[uint32]bool{7: true}, bye: alive}, []string{bye("8")}, []string{gone}, 1},
 		{"to a call that was refused", &grave{byes: map[uint32]bool{}}, []string{bye("7")}, []string{gone}, 1},
 		{"the INVITE again", &grave{last: []byte("SIP/2.0 486 Busy Here\r\n\r\n"), answer: 1}, []string{"INVITE sip:b@b SIP/2.0" + head + "1 INVITE"}, []string{"SIP/2.0 486 Busy Here"}, 0},
 		{"a new INVITE", &grave{last: []byte("-"), answer: 1}, []string{"INVITE sip:b@b SIP/2.0" + head + "2 INVITE"}, []string{gone}, 0},

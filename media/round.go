@@ -162,7 +162,7 @@ func (w *worker) deliver(next int, now time.Duration) (at int) {
 		at++
 		w.current = p.port.owner
 		w.send(p, now)
-		p.port = nil // keeps no closed session alive
+		p.port, p.ahead = nil, srtp.Ahead{} // keeps no closed session alive, nor its keys
 	}
 	w.current = nil
 	return at

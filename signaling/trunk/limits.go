@@ -68,6 +68,7 @@ func (l *Limits) refuses(number string) Limit {
 	if l.Longest > 0 && len(number) > l.Longest {
 		return LimitLength
 	}
+	number = strings.TrimLeft(separators.Replace(number), "+")
 	allowed, denied := longest(l.Allow, number), longest(l.Deny, number)
 	if denied >= 0 && denied >= allowed || len(l.Allow) > 0 && allowed < 0 {
 		return LimitNumber
@@ -78,12 +79,15 @@ func (l *Limits) refuses(number string) Limit {
 // Refuses tells whether no call to the trunk may have this number.
 func (t *Trunk) Refuses(number string) bool { return t.Limits.refuses(number) != 0 }
 
+// separators are no digits either (RFC 3966 section 5.1.1), and carriers leave them out: 1-900 is 1900.
+var separators = strings.NewReplacer("-", "", ".", "", "(", "", ")", "", "%28", "", "%29", "", "%20", "")
+
 // longest is the length of the longest prefix that a number begins with; -1 is
 // none.
 func longest(prefixes []string, number string) int {
 	most := -1
 	for _, p := range prefixes {
-		if p = digits(p); strings.HasPrefix(number, p) {
+		if p = separators.Replace(digits(p)); strings.HasPrefix(number, p) {
 			most = max(most, len(p))
 		}
 	}

@@ -21,6 +21,9 @@ func TestNumbers(t *testing.T) {
 	}{
 		{"no limits", "1", Limits{}, 0},
 		{"denied", "+1900555", Limits{Deny: []string{"1900"}}, LimitNumber},
+		{"denied, with separators", "1-(9)0.0555", Limits{Allow: []string{"1"}, Deny: []string{"1-900"}}, LimitNumber},
+		{"denied, with escaped separators", "1%289%2900%20555", Limits{Deny: []string{"1900"}}, LimitNumber},
+		{"denied, with many +", "++1900555", Limits{Deny: []string{"+1900"}}, LimitNumber},
 		{"not denied", "1800555", Limits{Deny: []string{"1900"}}, 0},
 		{"not allowed", "44", Limits{Allow: []string{"1"}}, LimitNumber},
 		{"allowed", "1212", Limits{Allow: []string{"+1"}}, 0},

@@ -1,9 +1,13 @@
 package e2e
 
 import (
+	"fmt"
 	"net/netip"
+	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
+	"strings"
 	"testing"
 )
 
@@ -13,7 +17,7 @@ func sippMessages(t *testing.T) string { return filepath.Join(t.ArtifactDir(), "
 // sippScenario is a scenario of testdata.
 func sippScenario(name string) string { return filepath.Join("testdata/sipp", name) }
 
-// startSipp runs one call of a scenario.
+// startSipp runs one call of a scenario. It waits for the socket of one over UDP: the kernel would tell callseal that nobody listens there.
 func startSipp(t *testing.T, scenario string, local netip.AddrPort, args ...string) *process {
 	t.Helper()
 	command, all := privately(filepath.Join(peersDir(), "sid/root"), "usr/bin/sipp",
@@ -21,7 +25,21 @@ func startSipp(t *testing.T, scenario string, local netip.AddrPort, args ...stri
 		"-nostdin", "-timeout", "30s", "-trace_msg", "-message_file", sippMessages(t))
 	p := start(t, "sipp", []string{"OPENSSL_CONF=/dev/null", "TERM=dumb"}, command, append(all, args...)...)
 	t.Cleanup(func() { attach(t, sippMessages(t)) })
+	if !slices.Contains(args, "l1") {
+		eventually(t, "sipp listens", func() bool { return p.ended() || listensOverUDP(t, local) })
+	}
 	return p
+}
+
+// listensOverUDP tells whether there is a socket at an IPv4 address.
+func listensOverUDP(t *testing.T, at netip.AddrPort) bool {
+	t.Helper()
+	sockets, err := os.ReadFile("/proc/net/udp")
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := at.Addr().As4()
+	return strings.Contains(string(sockets), fmt.Sprintf(" %02X%02X%02X%02X:%04X ", a[3], a[2], a[1], a[0], at.Port()))
 }
 
 // wantSuccess waits until sipp has ended with the scenario played as written.

@@ -12,8 +12,6 @@ import (
 
 // Key is an expanded key.
 type Key interface {
-	// Encrypt encrypts blocks in place, each by itself. Their length is a multiple of aes.BlockSize.
-	Encrypt(blocks []byte)
 	// Stream adds a key stream to data: the encrypted blocks high || low, high || low+1 and so on, each half of 64 bits and
 	// big-endian (counter mode, SP 800-38A section 6.5). The last block may be used in part. low does not run over.
 	Stream(data []byte, high, low uint64)
@@ -45,11 +43,5 @@ func (s *standard) Stream(data []byte, high, low uint64) {
 		binary.BigEndian.PutUint64(block[8:], low)
 		s.block.Encrypt(block[:], block[:])
 		data = data[subtle.XORBytes(data, data, block[:]):]
-	}
-}
-
-func (s *standard) Encrypt(blocks []byte) {
-	for ; len(blocks) >= aes.BlockSize; blocks = blocks[aes.BlockSize:] {
-		s.block.Encrypt(blocks, blocks)
 	}
 }

@@ -37,14 +37,6 @@ func native(key []byte) Key {
 	return nil
 }
 
-func (k *key128) Encrypt(blocks []byte) {
-	encrypt(rounds128, &k[0], unsafe.SliceData(blocks), len(blocks)/aes.BlockSize)
-}
-
-func (k *key256) Encrypt(blocks []byte) {
-	encrypt(rounds256, &k[0], unsafe.SliceData(blocks), len(blocks)/aes.BlockSize)
-}
-
 func (k *key128) Stream(data []byte, high, low uint64) { stream(rounds128, &k[0], data, high, low) }
 
 func (k *key256) Stream(data []byte, high, low uint64) { stream(rounds256, &k[0], data, high, low) }
@@ -67,11 +59,6 @@ func expand128(key *[16]byte, schedule *key128)
 
 //go:noescape
 func expand256(key *[32]byte, schedule *key256)
-
-// encrypt encrypts n blocks.
-//
-//go:noescape
-func encrypt(rounds int, schedule, blocks *byte, n int)
 
 // counter adds the key stream to n blocks, see Key.Stream.
 //

@@ -71,97 +71,6 @@ TEXT ·expand256(SB), NOSPLIT, $0-16
 	EVEN256(0x40)
 	RET
 
-// func encrypt(rounds int, schedule, blocks *byte, n int)
-// Eight blocks at a time keep the unit busy that one alone would wait for; those left over overlap by themselves.
-TEXT ·encrypt(SB), NOSPLIT, $0-32
-	MOVQ rounds+0(FP), CX
-	MOVQ schedule+8(FP), BX
-	MOVQ blocks+16(FP), DI
-	MOVQ n+24(FP), DX
-
-eight:
-	SUBQ   $8, DX
-	JLT    rest
-	MOVUPS (BX), X8
-	MOVUPS (DI), X0
-	MOVUPS 16(DI), X1
-	MOVUPS 32(DI), X2
-	MOVUPS 48(DI), X3
-	MOVUPS 64(DI), X4
-	MOVUPS 80(DI), X5
-	MOVUPS 96(DI), X6
-	MOVUPS 112(DI), X7
-	PXOR   X8, X0
-	PXOR   X8, X1
-	PXOR   X8, X2
-	PXOR   X8, X3
-	PXOR   X8, X4
-	PXOR   X8, X5
-	PXOR   X8, X6
-	PXOR   X8, X7
-	LEAQ   16(BX), AX
-	LEAQ   -1(CX), R8
-
-round8:
-	MOVUPS (AX), X8
-	AESENC X8, X0
-	AESENC X8, X1
-	AESENC X8, X2
-	AESENC X8, X3
-	AESENC X8, X4
-	AESENC X8, X5
-	AESENC X8, X6
-	AESENC X8, X7
-	ADDQ   $16, AX
-	DECQ   R8
-	JNZ    round8
-	MOVUPS (AX), X8
-	AESENCLAST X8, X0
-	AESENCLAST X8, X1
-	AESENCLAST X8, X2
-	AESENCLAST X8, X3
-	AESENCLAST X8, X4
-	AESENCLAST X8, X5
-	AESENCLAST X8, X6
-	AESENCLAST X8, X7
-	MOVUPS X0, (DI)
-	MOVUPS X1, 16(DI)
-	MOVUPS X2, 32(DI)
-	MOVUPS X3, 48(DI)
-	MOVUPS X4, 64(DI)
-	MOVUPS X5, 80(DI)
-	MOVUPS X6, 96(DI)
-	MOVUPS X7, 112(DI)
-	ADDQ   $128, DI
-	JMP    eight
-
-rest:
-	ADDQ $8, DX
-
-one:
-	SUBQ   $1, DX
-	JLT    done
-	MOVUPS (BX), X8
-	MOVUPS (DI), X0
-	PXOR   X8, X0
-	LEAQ   16(BX), AX
-	LEAQ   -1(CX), R8
-
-round1:
-	MOVUPS (AX), X8
-	AESENC X8, X0
-	ADDQ   $16, AX
-	DECQ   R8
-	JNZ    round1
-	MOVUPS (AX), X8
-	AESENCLAST X8, X0
-	MOVUPS X0, (DI)
-	ADDQ   $16, DI
-	JMP    one
-
-done:
-	RET
-
 // ROUND8 is a step of the cipher for eight blocks under one round key, in X8.
 #define ROUND8(STEP) \
 	STEP X8, X0; \
@@ -189,7 +98,8 @@ done:
 	MOVUPS X, at(DI)
 
 // func counter(rounds int, schedule, blocks *byte, n int, high, low uint64)
-// As encrypt, but the blocks are made, encrypted and added without being written anywhere.
+// Eight blocks at a time keep the unit busy that one alone would wait for; those left over overlap by themselves.
+// The blocks are made, encrypted and added without being written anywhere.
 TEXT ·counter(SB), NOSPLIT, $0-48
 	MOVQ   rounds+0(FP), CX
 	MOVQ   schedule+8(FP), BX

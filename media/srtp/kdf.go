@@ -51,12 +51,10 @@ func deriveKeys(master, salt []byte) (k sessionKeys, err error) {
 // derive is the AES-CM pseudo-random function of RFC 3711 section 4.3.3 under the master key, which RFC 6188 section 3
 // takes over for 256-bit ones. A 96-bit salt is padded with zeros at its low end (RFC 7714 section 11).
 func derive(master ecb.Key, salt []byte, from label, size int) []byte {
-	out := make([]byte, (size+aes.BlockSize-1)/aes.BlockSize*aes.BlockSize)
-	for n := 0; n < size; n += aes.BlockSize {
-		copy(out[n:], salt)
-		out[n+7] ^= byte(from) // x = (label || index DIV kdr) XOR master_salt, shifted left by 16 bits
-		binary.BigEndian.PutUint16(out[n+14:], uint16(n/aes.BlockSize))
-	}
-	master.Encrypt(out)
-	return out[:size]
+	var x [aes.BlockSize]byte // (label || index DIV kdr) XOR master_salt, shifted left by 16 bits
+	copy(x[:], salt)
+	x[7] ^= byte(from)
+	out := make([]byte, size)
+	master.Stream(out, binary.BigEndian.Uint64(x[:8]), binary.BigEndian.Uint64(x[8:]))
+	return out
 }

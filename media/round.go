@@ -52,24 +52,38 @@ func (w *worker) round() {
 func (w *worker) relay(came, now time.Duration) {
 	if len(w.batch) >= fewTogether {
 		w.work.Hold()
-		for next := 0; next < len(w.batch); {
-			next = w.prepare(next)
-		}
+		w.each((*worker).prepare, came)
 		w.work.Release()
 		w.work.Hold()
 	}
-	for next := 0; next < len(w.batch); {
-		next = w.forward(next, came)
-	}
+	w.each((*worker).forward, came)
 	w.work.Release()
+	w.each((*worker).deliver, now)
+}
+
+// each does the same to every packet of the batch. One that makes the code panic ends its session, and the next one follows.
+func (w *worker) each(do func(w *worker, p *packet, at time.Duration), at time.Duration) {
 	for next := 0; next < len(w.batch); {
-		next = w.deliver(next, now)
+		next = w.eachFrom(next, do, at)
 	}
+}
+
+// eachFrom is each from a packet on, and returns where to go on: at the end, or behind a packet that made the code panic.
+func (w *worker) eachFrom(next int, do func(w *worker, p *packet, at time.Duration), at time.Duration) (reached int) {
+	defer w.survive()
+	for reached = next; reached < len(w.batch); {
+		p := &w.batch[reached]
+		reached++
+		w.current = p.port.owner
+		do(w, p, at)
+	}
+	w.current = nil
+	return reached
 }
 
 // gather receives the packets. Audio has one at its port, and asking for a second one costs as much as receiving it. So
 // more are taken only from a port that had one in the round before too, and never so many that a flooded port delays the
-// others. It begins at the given token and returns where to go on, like forward.
+// others. It begins at the given token and returns where to go on, like eachFrom.
 func (w *worker) gather(next int) (at int) {
 	defer w.survive()
 	for at = next; at < len(w.tokens); {
@@ -116,56 +130,26 @@ func (w *worker) receive(p *port, most int) int {
 	return most
 }
 
-// prepare does what can be done for all packets together before each goes its way, from the given one on, and returns where to
-// go on, like forward.
-func (w *worker) prepare(next int) (at int) {
-	defer w.survive()
-	for at = next; at < len(w.batch); {
-		p := &w.batch[at]
-		at++
-		s := p.port.owner
-		if s.closed {
-			continue
-		}
-		w.current = s
+// prepare does what can be done for all packets together before each goes its way.
+func (w *worker) prepare(p *packet, _ time.Duration) {
+	if s := p.port.owner; !s.closed {
 		f := forwarder{from: &s.legs[p.port.side], ahead: &p.ahead}
 		f.prepare(p.buf, p.n, p.port.kind)
 	}
-	w.current = nil
-	return at
 }
 
-// forward takes the packets from the given one on through their sessions and returns where to go on: at the end, or
-// behind a packet that made the code panic.
-func (w *worker) forward(next int, now time.Duration) (at int) {
-	defer w.survive()
-	for at = next; at < len(w.batch); {
-		p := &w.batch[at]
-		at++
-		s := p.port.owner
-		if s.closed {
-			continue
-		}
-		w.current = s
+// forward takes a packet through its session.
+func (w *worker) forward(p *packet, came time.Duration) {
+	if s := p.port.owner; !s.closed {
 		f := forwarder{from: &s.legs[p.port.side], to: &s.legs[1-p.port.side], space: w.space, ahead: &p.ahead}
-		p.verdict = f.packet(p.buf, p.n, p.port.kind, p.from, now)
+		p.verdict = f.packet(p.buf, p.n, p.port.kind, p.from, came)
 	}
-	w.current = nil
-	return at
 }
 
-// deliver sends the packets from the given one on and returns where to go on, like forward.
-func (w *worker) deliver(next int, now time.Duration) (at int) {
-	defer w.survive()
-	for at = next; at < len(w.batch); {
-		p := &w.batch[at]
-		at++
-		w.current = p.port.owner
-		w.send(p, now)
-		p.port, p.ahead = nil, srtp.Ahead{} // keeps no closed session alive, nor its keys
-	}
-	w.current = nil
-	return at
+// deliver sends a packet, and lets go of it.
+func (w *worker) deliver(p *packet, now time.Duration) {
+	w.send(p, now)
+	p.port, p.ahead = nil, srtp.Ahead{} // keeps no closed session alive, nor its keys
 }
 
 // send sends one packet, if it may go, and counts what became of it.

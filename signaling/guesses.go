@@ -76,7 +76,7 @@ type tally struct {
 }
 
 func originOf(f *transport.Flow) origin {
-	return origin{registrar.Area(f.Remote().Addr()), f.Proto().Stream()}
+	return origin{transport.Neighbourhood(f.Remote().Addr()), f.Proto().Stream()}
 }
 
 // add counts a wrong password, and tells what that locks, and whether it may be a mistake: the first of its account, as of a phone that still has
@@ -208,12 +208,10 @@ func (s *Server) lockedMeanwhile(tx *transport.ServerTx, a *registrar.Ask) bool 
 // claimed are the accounts that a REGISTER is for: that of its AOR, and that of its password, or of the passwords, where there are several.
 func claimed(req *sip.Request, a *registrar.Ask) (all []string, passwords int) {
 	all = []string{a.User}
-	for _, name := range []string{"authorization", "proxy-authorization"} {
-		for _, h := range req.GetHeaders(name) {
-			passwords++
-			if user := auth.UserOf(h.Value()); user != "" && user != a.User {
-				all = append(all, user)
-			}
+	for _, h := range header.CredentialsOf(req) {
+		passwords++
+		if user := auth.UserOf(h.Value()); user != "" && user != a.User {
+			all = append(all, user)
 		}
 	}
 	return all[:min(len(all), 3)], passwords

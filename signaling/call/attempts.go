@@ -210,7 +210,7 @@ func (h *House) noteHealth(t *trunk.Trunk, r transport.Result, first bool) {
 // mayBeAsked tells whether A's INVITE may meet a challenge that is A's to answer: what comes of that is the call's next INVITE, and this one no
 // attempt.
 func (c *Call) mayBeAsked() bool {
-	return c.a.party.Through && len(credentials(c.inA.Request())) == 0
+	return c.a.party.Through && len(header.CredentialsOf(c.inA.Request())) == 0
 }
 
 // attempted counts an attempt, once.

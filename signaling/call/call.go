@@ -18,6 +18,7 @@ import (
 
 	"callseal/media"
 	"callseal/signaling/dialog"
+	"callseal/signaling/header"
 	"callseal/signaling/transport"
 	"callseal/signaling/trunk"
 )
@@ -281,7 +282,7 @@ func outline(invite *sip.Request) *sip.Request {
 			o.AppendHeader(h)
 		}
 	}
-	for _, h := range credentials(invite) {
+	for _, h := range header.CredentialsOf(invite) {
 		o.AppendHeader(h)
 	}
 	return o

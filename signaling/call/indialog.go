@@ -4,6 +4,7 @@ import (
 	"github.com/emiago/sipgo/sip"
 
 	"callseal/signaling/dialog"
+	"callseal/signaling/header"
 	"callseal/signaling/transport"
 )
 
@@ -87,6 +88,6 @@ func (c *Call) hungUp(s side, tx *transport.ServerTx) {
 // ack acknowledges B's 2xx of this tag to the INVITE that began the call.
 func (c *Call) ack(tag string) {
 	if d, ok := c.b.dialogs[tag]; ok {
-		c.sendAck(&c.b, d, c.inviteB.CSeq().SeqNo, credentials(c.inviteB))
+		c.sendAck(&c.b, d, c.inviteB.CSeq().SeqNo, header.CredentialsOf(c.inviteB))
 	}
 }

@@ -58,16 +58,6 @@ func (p Party) secretsOf(to Party) *auth.Client {
 	return to.secrets()
 }
 
-// credentials are the headers of a request by which its ACK shows the same (RFC
-// 3261 section 13.2.2.4).
-func credentials(req *sip.Request) []sip.Header {
-	var all []sip.Header
-	for _, name := range []string{"Authorization", "Proxy-Authorization"} {
-		all = append(all, req.GetHeaders(name)...)
-	}
-	return all
-}
-
 // sendAck acknowledges a 2xx in a dialog; shown are the credentials of its
 // INVITE.
 func (c *Call) sendAck(l *leg, d *dialog.Dialog, seq uint32, shown []sip.Header) {

@@ -298,7 +298,7 @@ func (t *callee) read(tag string, body []byte, final bool) (agreed, error) {
 func (c *Call) ackTarget(ref int, tag string) {
 	p := c.placement(ref)
 	if d := p.leg.dialogs[tag]; d != nil {
-		c.sendAck(p.leg, d, p.invite.CSeq().SeqNo, credentials(p.invite))
+		c.sendAck(p.leg, d, p.invite.CSeq().SeqNo, header.CredentialsOf(p.invite))
 	}
 }
 
@@ -503,7 +503,7 @@ func (c *Call) stray(called *leg, invite *sip.Request, r transport.Result) {
 		called.dialogs[tag] = d
 	}
 	l := &leg{party: called.party, flow: r.Flow, secrets: called.secrets} // the leg's own flow is the call's
-	c.sendAck(l, d, invite.CSeq().SeqNo, credentials(invite))
+	c.sendAck(l, d, invite.CSeq().SeqNo, header.CredentialsOf(invite))
 	if !known {
 		c.send(l, d, d.Request(sip.BYE), nil)
 	}

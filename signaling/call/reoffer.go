@@ -191,7 +191,7 @@ func (c *Call) sendOffer(a *inquiry, method sip.RequestMethod) {
 		a.exchange = a.leg.secrets.Begin()
 	}
 	a.exchange.Sign(req)
-	a.shown = credentials(req)
+	a.shown = header.CredentialsOf(req)
 	c.asked = a
 	a.tx = c.sendOnce(a.leg, a.dialog, req, func(r transport.Result) {
 		if !c.box.put(func() { c.answered(a, r) }) {

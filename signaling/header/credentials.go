@@ -15,6 +15,12 @@ func Credentials(to, from sip.Message) {
 	Copy(to, from, []string{"Authorization", "Proxy-Authorization"})
 }
 
+// CredentialsOf are the headers by which a request answers challenges, of who it is for and of a
+// proxy (RFC 3261 section 22.3). Its ACK shows the same (section 13.2.2.4).
+func CredentialsOf(req *sip.Request) []sip.Header {
+	return append(req.GetHeaders("authorization"), req.GetHeaders("proxy-authorization")...)
+}
+
 // Challenges copies those of an answer to the one that goes back in its place.
 func Challenges(to, from sip.Message) {
 	Copy(to, from, []string{"WWW-Authenticate", "Proxy-Authenticate", "Authentication-Info", "Proxy-Authentication-Info"})

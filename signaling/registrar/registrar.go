@@ -203,7 +203,7 @@ func (r *Registrar) answered(tx *transport.ServerTx, a *Ask, up Upstream, wanted
 // shows tells whether a REGISTER answers a challenge, of a registrar or of a
 // proxy before it.
 func shows(req *sip.Request) bool {
-	return req.GetHeader("authorization") != nil || req.GetHeader("proxy-authorization") != nil
+	return len(header.CredentialsOf(req)) > 0
 }
 
 // stale tells whether a challenge says that only the nonce was wrong (RFC 3261
@@ -293,18 +293,19 @@ func (r *Registrar) enter(a *Ask, from netip.Addr) (uint32, bool) {
 	if r.table.At(from) {
 		room = maxWaiting
 	}
+	area := transport.Neighbourhood(from)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.waiting >= room || r.at[Area(from)] >= maxOfAddress {
+	if r.waiting >= room || r.at[area] >= maxOfAddress {
 		if now := time.Now(); now.Sub(r.crowded) >= time.Second {
 			r.crowded = now
-			r.log.Warn("REGISTER refused: too many wait for their dialer", "remote", from.String(), "waiting", r.waiting, "from_there", r.at[Area(from)],
+			r.log.Warn("REGISTER refused: too many wait for their dialer", "remote", from.String(), "waiting", r.waiting, "from_there", r.at[area],
 				"advice", "see why the dialer does not answer; if this is no office of yours, keep the address out by a firewall")
 		}
 		return 0, false
 	}
 	r.waiting++
-	r.at[Area(from)]++
+	r.at[area]++
 	id := token(a.User, a.identity)
 	r.ask(id)
 	if len(r.last) > 2*MaxPhones { // of phones that are gone: the clock is ahead of them
@@ -320,24 +321,15 @@ var epoch = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
 
 // leave takes a REGISTER off whose answer has been dealt with.
 func (r *Registrar) leave(a *Ask, from netip.Addr) {
+	area := transport.Neighbourhood(from)
 	r.mu.Lock()
 	r.waiting--
-	if r.at[Area(from)]--; r.at[Area(from)] == 0 {
-		delete(r.at, Area(from))
+	if r.at[area]--; r.at[area] == 0 {
+		delete(r.at, area)
 	}
 	then := r.settle(token(a.User, a.identity))
 	r.mu.Unlock()
 	for _, f := range then {
 		f()
 	}
-}
-
-// Area is whom a share is for: an IPv4 address, or an IPv6 /64.
-func Area(a netip.Addr) netip.Prefix {
-	bits := 32
-	if a.Is6() {
-		bits = 64
-	}
-	p, _ := a.WithZone("").Prefix(bits) // fails for the zero Addr only, which is an area of its own
-	return p
 }

@@ -93,10 +93,10 @@ type mark struct {
 }
 
 func markOf(a netip.Addr, p Proto) mark {
-	return mark{neighbourhood(a).Addr().As16(), p.Stream()}
+	return mark{Neighbourhood(a).Addr().As16(), p.Stream()}
 }
 
-func (m mark) prefix() netip.Prefix { return neighbourhood(netip.AddrFrom16(m.addr)) }
+func (m mark) prefix() netip.Prefix { return Neighbourhood(netip.AddrFrom16(m.addr)) }
 
 // maxSuspects and maxBans bound what is remembered, whatever is forged; beyond them the oldest is forgotten. They are apart, so that a flood of
 // forged addresses with one datagram each forgets no ban.

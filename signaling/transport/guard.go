@@ -21,7 +21,7 @@ func newGuard(l Limits) *guard {
 
 // enter admits a connection, or names the cap that it meets. Who was admitted must leave.
 func (g *guard) enter(a netip.Addr) (refusal, bool) {
-	p := neighbourhood(a)
+	p := Neighbourhood(a)
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	switch {
@@ -36,7 +36,7 @@ func (g *guard) enter(a netip.Addr) (refusal, bool) {
 }
 
 func (g *guard) leave(a netip.Addr) {
-	p := neighbourhood(a)
+	p := Neighbourhood(a)
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.open--
@@ -45,8 +45,8 @@ func (g *guard) leave(a netip.Addr) {
 	}
 }
 
-// neighbourhood is what one customer has: an IPv4 address, or an IPv6 /64.
-func neighbourhood(a netip.Addr) netip.Prefix {
+// Neighbourhood is what one customer has: an IPv4 address, or an IPv6 /64.
+func Neighbourhood(a netip.Addr) netip.Prefix {
 	a = a.Unmap().WithZone("")
 	bits := 32
 	if a.Is6() {

@@ -31,8 +31,7 @@ type attempt struct {
 	waits   bool // for its turn at the trunk
 	sent    bool
 	counted bool // in metrics
-	heard   bool // it has said something
-	rings   bool // more than 100: it may still answer, even if its connection is lost
+	hearing
 	// left is the leg as it was when the call moved on, and invite what it was
 	// asked with; nil before that.
 	left   *leg
@@ -159,29 +158,18 @@ func (c *Call) sent() {
 	if !c.mayBeAsked() {
 		c.attempted(a)
 	}
-	a.sent, a.heard = true, false
-	if len(c.attempts.waiting) == 0 || c.house.Silent == 0 {
-		return
-	}
-	c.after(clock{timer: silentTimer}, c.house.Silent, func() {
-		if c.attempts.now == a && !a.heard && c.machine.state == calling {
-			c.house.dead(a.to.Trunk, silentInvite)
-			c.moveOn("silent", nil)
-		}
-	})
+	a.sent = true
+	c.watchSilence(&a.hearing, a.to.Trunk, len(c.attempts.waiting), func() bool { return c.attempts.now == a && c.machine.state == calling },
+		func() { c.moveOn("silent", nil) })
 }
 
 // heard notes what came of the present party's INVITE.
 func (c *Call) heard(r transport.Result) {
 	a := c.attempts.now
-	c.stop(clock{timer: silentTimer})
 	if r.Err != nil || !challenged(r) {
 		c.attempted(a)
 	}
-	c.house.noteHealth(c.b.party.Trunk, r, !a.heard)
-	if r.Err == nil {
-		a.heard, a.rings = true, a.rings || r.Response.StatusCode > 100
-	}
+	c.note(&a.hearing, c.b.party.Trunk, r)
 }
 
 // silentInvite is the fault of a trunk that did not even say 100.
@@ -255,20 +243,11 @@ func unreachable(err error) string {
 	return f.Cause.String()
 }
 
-// passedBy takes a final answer of the present party. It tells whether another
-// one is asked because of it.
-func (c *Call) passedBy(res *sip.Response) bool {
-	if res.StatusCode != 408 && res.StatusCode != 503 {
-		return false
-	}
-	return c.moveOn(strconv.Itoa(res.StatusCode), res)
-}
-
-// passedOver takes that the present party is out of reach. It tells whether
-// another one is asked instead: not where it rang, since it may ring on.
-func (c *Call) passedOver(err error) bool {
-	why := unreachable(err)
-	return why != "" && !c.attempts.now.rings && c.moveOn(why, nil)
+// passedBy takes a final answer of the present party, or that it is out of
+// reach. It tells whether another one is asked because of it.
+func (c *Call) passedBy(r transport.Result) bool {
+	why := c.attempts.now.fails(r)
+	return why != "" && c.moveOn(why, r.Response)
 }
 
 // moveOn asks another party in the place of the present one, which failed for

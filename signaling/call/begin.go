@@ -297,7 +297,7 @@ func (c *Call) result(a *attempt, r transport.Result) {
 		})
 		return
 	}
-	if res.StatusCode >= 300 && (c.redirected(res) || c.passedBy(res)) {
+	if res.StatusCode >= 300 && (c.redirected(res) || c.passedBy(r)) {
 		return
 	}
 	c.from = res
@@ -314,7 +314,7 @@ func (c *Call) result(a *attempt, r transport.Result) {
 // noAnswer is B out of reach: a fault that VICIdial has to see as 503, never
 // as a code that would mark the number.
 func (c *Call) noAnswer(err error) {
-	if c.machine.state == calling && (c.elsewhere() || c.passedOver(err)) {
+	if c.machine.state == calling && (c.elsewhere() || c.passedBy(transport.Result{Err: err})) {
 		return
 	}
 	phrase := "SBC cannot reach " + c.b.party.Name

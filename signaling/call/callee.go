@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
-	"strconv"
 
 	"github.com/emiago/sipgo/sip"
 
@@ -21,16 +20,15 @@ import (
 
 // callee is one party that is asked to be C.
 type callee struct {
-	leg     *leg
-	invite  *sip.Request
-	theirs  *sip.Request        // whose headers cross in it: those of the call
-	waits   bool                // for its turn at its trunk
-	tx      *transport.ClientTx // nil before it is asked
-	cancel  context.CancelFunc  // likewise
-	least   bool                // it wanted a longer session, and was asked again
-	heard   bool                // it has said something
-	rings   bool                // more than 100
-	offered bool                // it has said SDP: it is too late for another party
+	leg    *leg
+	invite *sip.Request
+	theirs *sip.Request        // whose headers cross in it: those of the call
+	waits  bool                // for its turn at its trunk
+	tx     *transport.ClientTx // nil before it is asked
+	cancel context.CancelFunc  // likewise
+	least  bool                // it wanted a longer session, and was asked again
+	hearing
+	offered bool // it has said SDP: it is too late for another party
 
 	negotiation *negotiation // of C and Y
 	offer       *offering
@@ -172,36 +170,15 @@ func (c *Call) knowCallee(t *callee) {
 // watchCallee watches that C says something where there is another party.
 func (c *Call) watchCallee(p *placement) {
 	t := p.callee
-	t.heard = false
-	if len(p.waiting) == 0 || c.house.Silent == 0 {
-		return
-	}
-	c.after(clock{timer: silentTimer}, c.house.Silent, func() {
-		if p.callee == t && !t.heard && !p.dropped {
-			c.house.dead(t.leg.party.Trunk, silentInvite)
-			c.otherCallee(p, "silent", nil)
-		}
-	})
-}
-
-// calleeHeard notes what came of C's INVITE.
-func (c *Call) calleeHeard(t *callee, r transport.Result) {
-	c.stop(clock{timer: silentTimer})
-	c.house.noteHealth(t.leg.party.Trunk, r, !t.heard)
-	if r.Err == nil {
-		t.heard, t.rings = true, t.rings || r.Response.StatusCode > 100
-	}
+	c.watchSilence(&t.hearing, t.leg.party.Trunk, len(p.waiting), func() bool { return p.callee == t && !p.dropped },
+		func() { c.otherCallee(p, "silent", nil) })
 }
 
 // goesOn takes what C said last, or that it is out of reach. It tells whether
 // another party is asked because of it.
 func (c *Call) goesOn(p *placement, r transport.Result) bool {
-	if r.Err != nil {
-		why := unreachable(r.Err)
-		return why != "" && !p.rings && c.otherCallee(p, why, nil)
-	}
-	code := r.Response.StatusCode
-	return (code == 408 || code == 503) && c.otherCallee(p, strconv.Itoa(code), r.Response)
+	why := p.fails(r)
+	return why != "" && c.otherCallee(p, why, r.Response)
 }
 
 // otherCallee asks another party in the place of C, which failed for this

@@ -148,7 +148,7 @@ func (c *Call) targetSaid(p *placement, t *callee, r transport.Result) {
 		c.stray(t.leg, t.invite, r)
 		return
 	}
-	c.calleeHeard(t, r)
+	c.note(&t.hearing, t.leg.party.Trunk, r)
 	if (r.Err != nil || r.Response.StatusCode >= 300) && c.goesOn(p, r) {
 		return
 	}

@@ -47,10 +47,6 @@ func TestChaos(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, fault := range rec.Faults {
-				if row.proto == bench.TLS && strings.HasPrefix(fault, "1 audio packet failed authentication") {
-					t.Log(fault) // one run in ten or twenty; most likely the cut fell between a new key and the answer to it, which is not shown
-					continue
-				}
 				t.Error(fault)
 			}
 			sum := 0

@@ -3,7 +3,8 @@ package stream
 import "github.com/pion/srtp/v2"
 
 // Rekey goes on with other contexts from the next packet on; nil keeps the one
-// there is. What is under way under the old key still counts as authentic.
+// there is. What is under way under the old key still counts as authentic: the last one
+// that anything came under, since the answer to an offer of another may be lost.
 func (s *Stream) Rekey(protect, unprotect *srtp.Context) {
 	s.worker.mu.Lock()
 	defer s.worker.mu.Unlock()
@@ -11,7 +12,10 @@ func (s *Stream) Rekey(protect, unprotect *srtp.Context) {
 		s.cfg.Protect = protect
 	}
 	if unprotect != nil {
-		s.former, s.cfg.Unprotect = s.cfg.Unprotect, unprotect
+		if !s.fresh { // else the other end may never have heard that it was offered that one
+			s.former = s.cfg.Unprotect
+		}
+		s.cfg.Unprotect, s.fresh = unprotect, true
 	}
 }
 
@@ -31,11 +35,12 @@ func (s *Stream) Await() {
 	s.worker.mu.Unlock()
 }
 
-// unseal decrypts with the key, or else with the one before.
+// unseal decrypts with the key, or else with the one in use before.
 func (s *Stream) unseal(wire []byte) ([]byte, error) {
 	w := s.worker
 	packet, err := s.cfg.Unprotect.DecryptRTP(w.opened[:0], wire, &w.header)
 	if err == nil || s.former == nil {
+		s.fresh = s.fresh && err != nil
 		return packet, err
 	}
 	return s.former.DecryptRTP(w.opened[:0], wire, &w.header)

@@ -40,7 +40,8 @@ type Stream struct {
 	cfg    Config
 	halted bool
 	paused bool
-	former *srtp.Context // the key before; nil: there was none
+	former *srtp.Context // the key that was in use before; nil: there was none
+	fresh  bool          // nothing has come under the present one, which took a former one's place
 
 	number    uint64 // of the next packet
 	sequence  uint16 // RFC 3550, section 5.1

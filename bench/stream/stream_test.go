@@ -76,6 +76,31 @@ func openPair(t testing.TB, e *Engine, a *Account, cfg Config) (pair [2]*Stream)
 // silent drops all durations.
 var silent = Sinks{Latency: &list{}, Lateness: &list{}, Jitter: &list{}, Clip: &list{}}
 
+// What the other end goes on with stays good until it uses another key, however many it was offered meanwhile.
+func TestRekey(t *testing.T) {
+	s := &Stream{worker: &worker{}, cfg: Config{Unprotect: sealing(t, 10)}}
+	comes := func(key uint8, want bool) {
+		t.Helper()
+		wire, err := sealing(t, key).EncryptRTP(nil, []byte{0x80, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, key, 42}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.unseal(wire); (err == nil) != want {
+			t.Errorf("a packet under key %d: %v", key, err)
+		}
+	}
+	s.Rekey(nil, sealing(t, 20))
+	comes(10, true)              // nothing had come under it before
+	s.Rekey(nil, sealing(t, 30)) // the answer to the offer of 20 was lost
+	comes(10, true)
+	comes(20, false)
+	comes(30, true)
+	s.Rekey(nil, sealing(t, 40))
+	comes(30, true)
+	comes(10, false)
+	comes(40, true)
+}
+
 func TestStamp(t *testing.T) {
 	want := stamp{call: 1 << 60, from: 1, seq: 12345, sent: Clock()}
 	payload := make([]byte, PayloadSize)

@@ -90,19 +90,22 @@ func (l *loader) file(place, name, what string) []byte {
 
 // secretFile is file for one that holds a password. Its errors do not say what is written there: it may be the password itself.
 func (l *loader) secretFile(place, name, what string) []byte {
-	_, err := l.files.ReadFile(name)
-	if name != "" && err != nil {
-		why := "names no file that can be read"
-		switch {
-		case errors.Is(err, fs.ErrNotExist):
-			why = "names no file that is there"
-		case errors.Is(err, fs.ErrPermission):
-			why = "names a file that may not be read by this user (65532 in the container)"
-		}
-		l.fail(place, fault{why, "give " + what + ", not the password itself"})
-		return nil
+	if name == "" {
+		return l.file(place, name, what)
 	}
-	return l.file(place, name, what)
+	data, err := l.files.ReadFile(name)
+	if err == nil {
+		return data
+	}
+	why := "names no file that can be read"
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		why = "names no file that is there"
+	case errors.Is(err, fs.ErrPermission):
+		why = "names a file that may not be read by this user (65532 in the container)"
+	}
+	l.fail(place, fault{why, "give " + what + ", not the password itself"})
+	return nil
 }
 
 // keyMode warns about a key that every user of the machine can read.
